@@ -1,0 +1,1 @@
+"""The one Alembic history; `billing.migrate` runs it."""
