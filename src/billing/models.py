@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from . import tables as tables  # one metadata: whoever sees the product's tables sees the work's as well
+from . import tables as _work  # noqa: F401  # one metadata: whoever sees these tables sees the work's as well
 from .db import Base
 
 STATUSES = ("draft", "open", "paid", "void")

@@ -2,11 +2,12 @@
 
 from alembic import context
 
-from billing.models import Base
+from billing import models  # noqa: F401  # fills the metadata
+from billing.db import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=metadata,
     compare_server_default=True,
 )
 context.run_migrations()
