@@ -1,0 +1,53 @@
+"""Ends processes and everything that they started: politely, then for certain."""
+
+import signal
+import threading
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from accepted.stack import processes
+from accepted.stack.child import Child
+
+
+def end(
+    children: Sequence[Child], grace: float, run_id: str | None = None, hurry: threading.Event | None = None
+) -> None:
+    """SIGTERM to each leader; when a leader has gone, to what it left behind; after `grace` seconds SIGKILL to all of it.
+
+    Finds descendants also where they moved to another group or session. `run_id`: at the very end, whatever carries it too.
+    Setting `hurry` cuts the grace short.
+    """
+    leaders = {process for child in children if (process := _leader(child))}
+    known = processes.tree(leaders)
+    for child in children:
+        if child.frozen:  # a stopped process would keep SIGTERM for later
+            processes.send(processes.tree({leader} if (leader := _leader(child)) else ()), signal.SIGCONT)
+            child.frozen = False
+    processes.send(leaders, signal.SIGTERM)
+    told = set(leaders)
+    deadline = time.monotonic() + grace
+    while time.monotonic() < deadline and not (hurry and hurry.is_set()):
+        running = {leader for leader in leaders if not processes.gone(leader)}
+        known |= processes.tree(running)
+        left = {process for process in known if not processes.gone(process)}
+        if not running:
+            left |= _left_behind(children, None)
+            known |= left
+            processes.send(left - told, signal.SIGTERM)
+            told |= left
+        if not left:
+            break
+        time.sleep(0.02 if running else 0.05)
+    processes.kill(known | _left_behind(children, run_id))
+    processes.until(lambda: all(child.pid is None for child in children), 5)  # reaps the leaders
+
+
+def _leader(child: Child) -> psutil.Process | None:
+    return processes.found(pid, child.sessions[pid]) if (pid := child.pid) else None
+
+
+def _left_behind(children: Sequence[Child], run_id: str | None) -> set[psutil.Process]:
+    sessions = {pid: started for child in children for pid, started in child.sessions.items()}
+    return processes.members(sessions, run_id)

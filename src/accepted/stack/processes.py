@@ -1,0 +1,87 @@
+"""Finding and ending processes for certain: by pid and start time, never by name."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+import psutil
+
+RUN_ID = "ACCEPTED_RUN_ID"  # in the environment of everything a run starts, and inherited by what that starts
+SAME_START = 2.0  # seconds: the clock of the boot time is read anew by each process, and rounds
+
+
+def found(pid: int, started: float) -> psutil.Process | None:
+    """The live process of that pid and start time (seconds since the epoch), else None."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < SAME_START
+    except psutil.Error:
+        return None
+    return process if same and not gone(process) else None
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether it has ended; a zombie has, only its parent has not asked yet."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def tree(leaders: Iterable[psutil.Process]) -> set[psutil.Process]:
+    """These processes and all their descendants, whatever group or session they moved to."""
+    everyone: set[psutil.Process] = set()
+    for leader in leaders:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            everyone |= {leader, *leader.children(recursive=True)}
+    return everyone
+
+
+def members(sessions: Mapping[int, float], run_id: str | None = None) -> set[psutil.Process]:
+    """Live processes in one of these sessions (leader's pid: its start time), or with this run's id in their environment.
+
+    Finds also those whose parents have died. A pid that now belongs to a stranger stands for no session of ours.
+    """
+    ours: set[psutil.Process] = set()
+    known = {
+        leader
+        for leader, started in sessions.items()
+        if found(leader, started) or not psutil.pid_exists(leader)
+    }
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            if os.getsid(process.pid) in known or (run_id and process.environ().get(RUN_ID) == run_id):
+                ours.add(process)
+        except (OSError, psutil.Error):
+            continue
+    return {process for process in ours if not gone(process)}
+
+
+def send(processes: Iterable[psutil.Process], number: int) -> None:
+    """Signals each that is still there and ours to signal."""
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+
+
+def until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
+    """Polls `condition` until it holds or the time is over; returns whether it held."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(pause)
+    return True
+
+
+def kill(processes: Collection[psutil.Process], seconds: float = 5.0) -> list[psutil.Process]:
+    """SIGKILL to all and waits; returns those that are still there (in uninterruptible sleep)."""
+    send(processes, signal.SIGKILL)
+    until(lambda: all(gone(process) for process in processes), seconds)
+    return [process for process in processes if not gone(process)]
