@@ -52,12 +52,13 @@ class Delivery:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """The right to work on a job until the lease ends. `fence` grows with every claim of the job.
 
-    `lease_until` and `deadline` are seconds of this machine's monotonic clock, for a worker that asks itself
-    whether it may still act; the truth is in Postgres, on Postgres' clock.
+    `lease_until` (moved on by each renewal) and `deadline` (the end of the time box) are seconds of this machine's
+    monotonic clock, for a worker that asks itself whether it may still act; the truth is in Postgres, on Postgres'
+    clock.
     """
 
     job: Job
@@ -76,13 +77,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a run failed. `status` and `retry_after` (seconds) are an HTTP partner's answer, where there was one."""
+    """How a run failed. `status` and `retry_after` (seconds) are an HTTP partner's answer, where there was one.
+
+    `transient` says whether the same run could succeed later; where there is a `status`, that decides instead.
+    """
 
     error: str
     message: str
     status: int | None = None
     retry_after: float | None = None
     endpoint: str | None = None
+    transient: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +187,16 @@ _MODULES = {
     "rq": ".on_rq.broker",
     "celery-redis": ".on_celery.broker",
     "celery-rabbitmq": ".on_celery.broker",
-    "memory": ".shared.memory",
 }
 
 
 def broker() -> Broker:
     """The broker of the backend that BACKEND names."""
     name = settings().backend
+    if name == "memory":
+        from .memory import the
+
+        return the
     if name not in _MODULES:
-        raise RuntimeError(f"BACKEND is {name!r}; it is one of {', '.join(sorted(_MODULES))}.")
+        raise RuntimeError(f"BACKEND is {name!r}; it is one of memory, {', '.join(sorted(_MODULES))}.")
     return cast(Broker, import_module(_MODULES[name], __package__.rpartition(".")[0]))

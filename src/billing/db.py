@@ -61,8 +61,10 @@ def engine() -> Engine:
             connect_args={
                 "connect_timeout": 3,
                 "application_name": os.environ.get("PROCESS", "accepted")[:60],
-                # A process that is frozen or cut off must not hold its locks for ever.
-                "options": "-c idle_in_transaction_session_timeout=15s -c lock_timeout=10s",
+                # A process that is frozen or cut off must not hold its locks for ever; the longest honest
+                # pause inside a transaction is one call to a partner.
+                "options": "-c idle_in_transaction_session_timeout="
+                f"{int(settings().partner_timeout * 1000) + 2000} -c lock_timeout=10s",
                 "keepalives_idle": 5,
                 "keepalives_interval": 2,
                 "keepalives_count": 3,

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     io_slots: int = Field(4, ge=1)
     cpu_slots: int = Field(2, ge=1)
     partner_concurrency: int = Field(8, ge=1)
-    partner_timeout: float = Field(5, gt=0)
+    partner_timeout: float = Field(5, gt=0, le=30)
 
     log_format: str = "json"
 

@@ -125,16 +125,13 @@ jobs = Table(
     _when("deadline"),
     _when("due_at"),
     _now("accepted_at"),
-    _when("published_at"),
-    _when("started_at"),
+    _when("started_at"),  # of the newest run
     _when("finished_at"),
     Column("result", JSONB),
     Column("error", JSONB),
     Column("trace_id", Text, nullable=False),
     Column("traceparent", Text, nullable=False),
-    CheckConstraint(
-        "state IN ('queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled')", name="state"
-    ),
+    CheckConstraint("state IN ('queued', 'running', 'retrying', 'succeeded', 'failed', 'cancelled')", name="state"),
     CheckConstraint("percent BETWEEN 0 AND 100", name="percent"),
     Index("ix_jobs_tenant_accepted", "tenant_id", text("accepted_at DESC"), "id"),
     Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
@@ -167,6 +164,12 @@ outbox = Table(
     Index("ix_outbox_unpublished", "id", postgresql_where=text("published_at IS NULL")),
     Index("ix_outbox_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
     Index("ix_outbox_job", "job_id"),
+    # The aggregates that wait behind a row which could not be published yet: nearly always none.
+    Index(
+        "ix_outbox_deferred",
+        "aggregate",
+        postgresql_where=text("published_at IS NULL AND not_before IS NOT NULL"),
+    ),
 )
 
 outbox_sequences = Table(
@@ -205,7 +208,7 @@ effects = Table(
     "effects",
     metadata,
     Column("natural_key", Text, primary_key=True),
-    Column("job_id", UUID(as_uuid=True), nullable=False),
+    Column("job_id", UUID(as_uuid=True)),
     Column("receipt", JSONB, nullable=False, server_default="{}"),
     _now("at"),
 )

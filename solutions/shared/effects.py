@@ -1,0 +1,49 @@
+"""One effect for each natural key, whatever is delivered twice, retried or replayed."""
+
+import json
+from collections.abc import Callable
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from billing.db import unit
+
+from .core import Claim, LostLease, NotYet, Receipt
+
+_STILL_OURS = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'")
+_INTEND = text(
+    "INSERT INTO effects (natural_key, job_id) VALUES (:key, :job_id) ON CONFLICT DO NOTHING RETURNING natural_key"
+)
+_RECEIPT = text("SELECT receipt FROM effects WHERE natural_key = :key")
+_STORE = text("UPDATE effects SET receipt = CAST(:receipt AS jsonb) WHERE natural_key = :key")
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None) -> Receipt:
+    """Calls `act(key)` unless the effect of `key` is on record, and returns the receipt either way.
+
+    The insert and the record of what came of it are one transaction around the act. Two workers with the same key
+    meet at the unique index: the second waits there for the first's commit, and then skips. A worker that dies in
+    between rolls back by dying; its successor acts again *with the same key*, and it is the partner who recognises
+    it. No one can close that gap from one side only, which is why `act` is handed the key.
+
+    Raises LostLease where `claim` is no longer the newest, NotYet where another worker is at the same effect for
+    longer than a lock may be waited for, and whatever `act` raises: then nothing is on record.
+    """
+    with unit() as s:
+        if claim is not None and not s.execute(_STILL_OURS, {"id": claim.job.id, "fence": claim.fence}).first():
+            raise LostLease(f"job {claim.job.id}: taken over before its effect")
+        try:
+            job_id = None if claim is None else claim.job.id
+            mine = s.execute(_INTEND, {"key": key, "job_id": job_id}).first() is not None
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            raise NotYet("another worker is at the same effect", delay=1) from error
+        if not mine:
+            stored = s.execute(_RECEIPT, {"key": key}).scalar_one()
+            return Receipt(stored.get("reference", ""), stored.get("detail", {}))
+        receipt = act(key)
+        kept = {"reference": receipt.reference, "detail": dict(receipt.detail)}
+        s.execute(_STORE, {"key": key, "receipt": json.dumps(kept)})
+    return receipt

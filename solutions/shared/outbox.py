@@ -1,0 +1,96 @@
+"""The outbox: a job and the promise to publish it are written in the caller's own transaction.
+
+Whatever commits is published in the end; whatever rolls back was never heard of.
+"""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from .core import Job, JobId
+from .jobs import INDEPENDENT
+
+# One round trip. The row of `outbox_sequences` is locked before the numbers are taken, and until the caller
+# commits, so numbers and outbox ids within an aggregate follow the order in which its transactions commit.
+_ADD = text("""
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS w(
+        n int, id uuid, tenant_id text, kind text, natural_key text, args jsonb, aggregate text, ordered bool,
+        parent_id uuid, trace_id text, traceparent text)
+), numbered AS (
+    INSERT INTO outbox_sequences (aggregate, last_seq)
+    SELECT aggregate, count(*) FROM wanted WHERE ordered GROUP BY aggregate ORDER BY aggregate
+    ON CONFLICT (aggregate) DO UPDATE SET last_seq = outbox_sequences.last_seq + excluded.last_seq
+    RETURNING aggregate, last_seq
+), added AS (
+    INSERT INTO jobs (id, tenant_id, kind, natural_key, args, aggregate, seq, parent_id, trace_id, traceparent)
+    SELECT id, tenant_id, kind, natural_key, args, w.aggregate,
+        coalesce(last_seq + 1 - row_number() OVER (PARTITION BY w.aggregate ORDER BY n DESC), 0),
+        parent_id, trace_id, traceparent
+    FROM wanted w LEFT JOIN numbered ON w.ordered AND numbered.aggregate = w.aggregate
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, tenant_id, kind, aggregate, seq
+), told AS (
+    INSERT INTO job_events (job_id, seq, tenant_id, state, percent, message)
+    SELECT id, 1, tenant_id, 'queued', 0, '' FROM added
+)
+INSERT INTO outbox (job_id, kind, aggregate, seq) SELECT id, kind, aggregate, seq FROM added ORDER BY seq
+RETURNING job_id
+""")
+
+
+def add(s: Session, job: Job) -> bool:
+    """Writes the job, its first event and its outbox row. False where a job of that id exists: nothing is written."""
+    return add_many(s, [job]) == {job.id}
+
+
+def add_many(s: Session, jobs: Sequence[Job]) -> set[JobId]:
+    """`add` for many jobs in one round trip; returns the ids of those that are new."""
+    rows = [
+        {
+            "n": n,
+            "id": str(job.id),
+            "tenant_id": job.tenant_id,
+            "kind": job.kind,
+            "natural_key": job.natural_key,
+            "args": dict(job.args),
+            "aggregate": job.aggregate,
+            "ordered": job.kind not in INDEPENDENT,
+            "parent_id": None if job.parent_id is None else str(job.parent_id),
+            "trace_id": job.trace_id,
+            "traceparent": job.traceparent,
+        }
+        for n, job in enumerate(jobs)
+    ]
+    return set(s.execute(_ADD, {"jobs": json.dumps(rows)}).scalars())
+
+
+_EMIT = text("""
+INSERT INTO outbox (job_id, kind, aggregate, seq)
+SELECT id, kind, aggregate, seq FROM jobs JOIN unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS w(id, n) USING (id)
+WHERE NOT EXISTS (SELECT FROM outbox o WHERE o.job_id = jobs.id AND o.published_at IS NULL)
+ORDER BY n
+""")
+
+
+def emit(s: Session, job_ids: Sequence[JobId]) -> None:
+    """Asks for one more message for each of these jobs: a retry that is due, a lost lease, a requeue, a resume.
+
+    A job that already has an unpublished row gets no second one.
+    """
+    if job_ids:
+        s.execute(_EMIT, {"ids": list(job_ids)})
+
+
+_BACKLOG = text("""
+SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+FROM outbox WHERE published_at IS NULL
+""")
+
+
+def backlog(s: Session) -> tuple[int, float]:
+    """How many rows wait to be published, and the age of the oldest in seconds."""
+    count, age = s.execute(_BACKLOG).one()
+    return int(count), float(age)

@@ -1,0 +1,115 @@
+"""The scheduler: what must happen by itself. Retries come due, lost leases are reaped, old rows are cleaned up.
+
+It speaks to Postgres, so it works while the broker is down. Several may run: an advisory lock lets one tick.
+"""
+
+import threading
+import time
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from billing.db import DatabaseDown, unit
+from billing.settings import settings
+
+from . import claims, jobs, outbox, retention
+from .core import BrokerDown, JobId, broker
+
+log = structlog.get_logger(__name__)
+
+_LEAD = text("SELECT pg_try_advisory_xact_lock(7101, 2)")
+_DUE = text("""
+WITH due AS (
+    SELECT id FROM jobs WHERE state = 'retrying' AND due_at <= now() ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
+), changed AS (
+    UPDATE jobs SET state = 'queued', event_seq = event_seq + 1, due_at = NULL FROM due WHERE jobs.id = due.id
+    RETURNING jobs.id, event_seq, tenant_id, state, percent, message
+)
+INSERT INTO job_events (job_id, seq, tenant_id, state, percent, message)
+SELECT id, event_seq, tenant_id, state, percent, message FROM changed RETURNING job_id
+""")
+
+# A queued job whose message was published a while ago and is gone: the worker that popped it died before it could
+# claim (RQ's BLPOP, rq#758), or the broker lost its last second. A long queue looks the same from here, so age alone
+# proves nothing: either the queue is empty, or a message published later was taken at least a lease ago.
+_STRANDED = text("""
+WITH candidate AS (
+    SELECT j.id, max(o.published_at) AS published_at
+    FROM jobs j JOIN outbox o ON o.job_id = j.id
+    WHERE j.state = 'queued' AND j.kind = ANY(:kinds)
+    GROUP BY j.id
+    HAVING count(*) FILTER (WHERE o.published_at IS NULL) = 0
+       AND max(o.published_at) < now() - make_interval(secs => 2 * :lease)
+    ORDER BY 2 LIMIT 500
+)
+SELECT id FROM candidate c
+WHERE :empty OR c.published_at < (
+    SELECT max(o.published_at) FROM jobs j JOIN outbox o ON o.job_id = j.id
+    WHERE j.kind = ANY(:kinds) AND j.started_at BETWEEN now() - interval '10 minutes'
+        AND now() - make_interval(secs => :lease))
+""")
+
+
+def promote(s: Session) -> list[JobId]:
+    """Retries that are due become queued jobs with a message on its way."""
+    due = list(s.execute(_DUE).scalars())
+    outbox.emit(s, due)
+    return due
+
+
+def reap(s: Session) -> list[JobId]:
+    """Jobs whose worker was lost are queued again."""
+    lost = [job.id for job in claims.expired(s)]
+    outbox.emit(s, lost)
+    return lost
+
+
+def restore(s: Session) -> list[JobId]:
+    """Jobs whose message was lost on its way get another. Raises BrokerDown."""
+    kinds_of: dict[str, list[str]] = {}
+    for kind in jobs.KINDS:
+        kinds_of.setdefault(broker().queue_of(kind), []).append(kind)
+    found: list[JobId] = []
+    for queue, kinds in kinds_of.items():
+        values = {"kinds": kinds, "lease": settings().lease, "empty": broker().depth(queue) == 0}
+        found += s.execute(_STRANDED, values).scalars()
+    outbox.emit(s, found)
+    return found
+
+
+def tick(now: float, restore_at: float, clean_at: float) -> tuple[float, float]:
+    """One round; `now` and the two times at which slower duties are due are seconds of the monotonic clock.
+
+    Returns when they are due next.
+    """
+    with unit() as s:
+        if not s.execute(_LEAD).scalar_one():
+            return restore_at, clean_at
+        promote(s)
+        if lost := reap(s):
+            log.warning("leases ended; the jobs are queued again", jobs=len(lost))
+        if now >= restore_at:
+            restore_at = now + settings().lease / 2
+            try:
+                if gone := restore(s):
+                    log.warning("messages were lost; published again", jobs=len(gone))
+            except BrokerDown as down:
+                log.warning("lost messages not looked for", why=str(down))
+    if now >= clean_at:
+        clean_at = now + 30
+        if counts := {name: n for name, n in retention.clean().items() if n}:
+            log.info("cleaned up", **counts)
+    return restore_at, clean_at
+
+
+def loop(stop: threading.Event) -> None:
+    """Ticks until `stop` is set."""
+    restore_at = clean_at = time.monotonic()
+    period = min(settings().reaper_period, settings().retry_base) / 4
+    while not stop.wait(period):
+        try:
+            restore_at, clean_at = tick(time.monotonic(), restore_at, clean_at)
+        except DatabaseDown as down:
+            log.warning("scheduler waits", why=str(down))
+            stop.wait(1)
