@@ -1,4 +1,4 @@
-"""The entry points: `python -m app web|stream|relay|worker io|worker cpu|scheduler|migrate`. One Procfile serves all trees."""
+"""The entry points, one for each line of the Procfile: `python -m app web`, and so on."""
 
 import os
 import signal
@@ -65,7 +65,6 @@ def web() -> None:
     s = settings()
     command = ["gunicorn", "--bind", f"{s.host}:{s.port}", "--workers", str(s.web_workers), "--worker-class", "gthread"]
     command += ["--threads", str(s.web_threads), "--graceful-timeout", "10", "--keep-alive", "75"]
-    command += ["--worker-tmp-dir", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp"]
     command += ["--config", "python:app.shared.gunicorn_conf", "app.shared.web:create_app()"]
     execute(command)
 

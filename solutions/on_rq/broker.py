@@ -108,7 +108,7 @@ def depth(queue_name: str) -> int:
 
 def purge(queue_name: str) -> int:
     with _reached():
-        return queue(queue_name).empty()
+        return int(queue(queue_name).empty())  # type: ignore[no-untyped-call]
 
 
 def epoch() -> str | None:

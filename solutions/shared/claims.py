@@ -63,7 +63,7 @@ def claim(s: Session, job_id: JobId) -> Claim:
         raise Refused(_why(s, job_id))
     job = jobs.from_row(row)
     if job.deliveries - 1 - job.failures >= settings().max_crashes:
-        raise Exhausted(job)
+        raise Exhausted(job)  # the caller's transaction rolls back, and so does this claim
     return Claim(job, job.fence, at + settings().lease, at + settings().time_box)
 
 

@@ -154,5 +154,5 @@ WITH changed AS (
 
 
 def restart(s: Session, job_id: JobId, message: str = "requeued") -> bool:
-    """A failed job starts again from the beginning: the one time that its percent falls. False where it isn't failed."""
+    """A failed job starts again at the beginning, the only time that its percent falls. False if it has not failed."""
     return s.execute(_RESTART, {"id": job_id, "message": message}).first() is not None

@@ -99,8 +99,8 @@ def unit() -> Iterator[Session]:
 
 
 def _is_outage(error: DBAPIError) -> bool:
-    """No SQLSTATE (never connected), class 08 (connection), 57P (shut down), 25P03 (timed out idle), 53 (out of slots)."""
-    state = getattr(error.orig, "sqlstate", None)
+    """No SQLSTATE (never connected), 08 (connection), 57P (shut down), 25P03 (timed out idle), 53 (no slot left)."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
     if state is None:
         return type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
     return state.startswith(("08", "57P", "53")) or state == "25P03"

@@ -1,0 +1,61 @@
+# The doors of the house. `make` alone explains them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+BACKEND ?= rq
+TREE ?= solutions
+export BACKEND TREE
+
+.PHONY: help demo up down status logs test lint bench doctor clean lock
+
+help: ## this page
+	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo
+	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
+
+demo: $(VENV)/.ready ## watch a report and a webhook go through the whole house (about 30 s)
+	@$(BIN)/accepted demo
+
+up: $(VENV)/.ready ## keep the system running; prints where its client page is
+	@$(BIN)/accepted up
+
+down: $(VENV)/.ready ## stop what `make up` left running elsewhere
+	@$(BIN)/accepted down
+
+status: $(VENV)/.ready ## what is running
+	@$(BIN)/accepted status
+
+logs: $(VENV)/.ready ## the merged log of what is running
+	@$(BIN)/accepted logs
+
+test: $(VENV)/.ready-dev ## the kit's own tests, against real servers
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+lint: $(VENV)/.ready-dev ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
+	@$(BIN)/accepted bench $(ARGS)
+
+clean: ## remove the environment and what runs left behind
+	@rm -rf $(VENV) .accepted results build src/*.egg-info
+
+lock: $(VENV)/.ready-dev ## write the lock files again after a change of pyproject.toml
+	@./scripts/lock
+
+# -- the environment, made on first use: uv where there is one, else venv and pip
+
+define install
+	@./scripts/environment $(VENV) $(1) $(2)
+	@touch $@
+endef
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+
+$(VENV)/.ready-dev: requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+	@touch $(VENV)/.ready
