@@ -7,7 +7,7 @@ BACKEND ?= rq
 TREE ?= solutions
 export BACKEND TREE
 
-.PHONY: help demo up down status logs test lint bench doctor clean lock
+.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -39,6 +39,11 @@ lint: $(VENV)/.ready-dev ## ruff and mypy
 
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)
+
+diagrams: diagrams/house.svg ## render the diagrams from their text sources
+%.svg: %.dot
+	@command -v dot >/dev/null || { echo 'accepted: graphviz draws the diagrams and is missing. On Debian: apt-get install graphviz' >&2; exit 1; }
+	@dot -Tsvg $< -o $@
 
 clean: ## remove the environment and what runs left behind
 	@rm -rf $(VENV) .accepted results build src/*.egg-info
