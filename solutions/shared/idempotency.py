@@ -86,7 +86,7 @@ def begin(s: Session, scope: Scope, mark: bytes) -> Answer | None:
 
     Raises Problem 409 while another request with this key is in flight, 422 where the key belongs to another body.
     """
-    seed = "\n".join((scope.tenant, scope.route, scope.key)).encode()
+    seed = f"{scope.tenant}\n{scope.route}\n{scope.key}".encode()
     number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big", signed=True)
     if not s.execute(_LOCK, {"hash": number}).scalar():
         raise Problem(

@@ -81,7 +81,9 @@ def register(app: Flask, unexpected: Any) -> None:
         status = error.code or 500
         if status < 400:  # a redirect that werkzeug raises, e.g. to a normalised path
             return Response(status=status, headers=dict(error.get_headers(request.environ)))
-        detail = _DETAILS.get(status) or error.description or HTTPStatus(status).phrase
+        detail = error.description or HTTPStatus(status).phrase
+        if detail == type(error).description:  # werkzeug's own words, which say less
+            detail = _DETAILS.get(status, detail)
         headers = {
             name: value
             for name, value in error.get_headers(request.environ)
