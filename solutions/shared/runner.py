@@ -100,5 +100,5 @@ def _failed(claim: Claim, failure: Failure, error: Exception) -> None:
 
 def _park(job: Job, decision: GiveUp, failure: Failure) -> None:
     with unit() as s:
-        dead_letters.park(s, job, decision.reason, failure)
+        dead_letters.park(s, job, decision.reason, failure, fence=fence)
     log.error("job parked among the dead letters", job_id=str(job.id), why=decision.reason)
