@@ -42,7 +42,7 @@ def run(job_id: JobId, *, timed_out: tuple[type[BaseException], ...] = ()) -> No
         log.info("message dropped", job_id=str(job_id), why=refused.why)
         return
     except Exhausted as poison:
-        _park(poison.job, GiveUp("it killed its worker"), Failure("WorkerKilled", str(poison)))
+        _park(poison.job, GiveUp("it killed its worker"), Failure("WorkerKilled", str(poison)), fence=None)
         return
     with telemetry.job(claim.job):
         log.info("job started", delivery=claim.job.deliveries)
@@ -87,7 +87,7 @@ def _failed(claim: Claim, failure: Failure, error: Exception) -> None:
     if isinstance(decision, GiveUp):
         # A mistake of ours needs its traceback; a partner's refusal explains itself.
         log.error("job gave up", why=decision.reason, exc_info=error if failure.status is None else None)
-        _park(claim.job, decision, failure)
+        _park(claim.job, decision, failure, fence=claim.fence)
         return
     wait = (decision.at - datetime.now(UTC)).total_seconds()
     message = f"attempt {attempt} failed ({failure.error}); the next is due in {wait:.1f} s"
@@ -98,7 +98,7 @@ def _failed(claim: Claim, failure: Failure, error: Exception) -> None:
     log.warning("job will be retried", attempt=attempt, error=failure.error, status=failure.status, wait=round(wait, 3))
 
 
-def _park(job: Job, decision: GiveUp, failure: Failure) -> None:
+def _park(job: Job, decision: GiveUp, failure: Failure, *, fence: int | None) -> None:
     with unit() as s:
         dead_letters.park(s, job, decision.reason, failure, fence=fence)
     log.error("job parked among the dead letters", job_id=str(job.id), why=decision.reason)
