@@ -1,6 +1,8 @@
-"""Real servers for every test that asks: PostgreSQL and Redis once per xdist worker, a database of its own per test.
+"""Real servers for every test that asks: PostgreSQL and Redis once per xdist worker, a database of its own
+per test.
 
-Nothing starts before a test wants it. DATABASE_URL, ACCEPTED_POSTGRES and ACCEPTED_REDIS choose the servers as they do for
+Nothing starts before a test wants it. DATABASE_URL, ACCEPTED_POSTGRES and ACCEPTED_REDIS choose the servers
+as they do for
 `accepted up`; REDIS_URL does not, because the tests empty their Redis.
 """
 
@@ -124,7 +126,9 @@ def app_environment(monkeypatch: pytest.MonkeyPatch, postgres_url: str, redis_ur
 
 @dataclass(frozen=True)
 class ThirdParty:
-    """A simulated third party: `url` for the tree's environment, its process under `name` in `runner`, its files in `folder`."""
+    """A simulated third party: `url` for the tree's environment, its process under `name` in `runner`, its
+    files in `folder`.
+    """
 
     url: str
     name: str

@@ -1,6 +1,7 @@
 """The account that PostgreSQL runs as, and folders that it can reach.
 
-PostgreSQL refuses to run as root. Where we are root, it runs as `nobody`, which exists everywhere: nothing is created on the machine.
+PostgreSQL refuses to run as root. Where we are root, it runs as `nobody`, which exists everywhere: nothing
+is created on the machine.
 """
 
 import os
@@ -14,7 +15,9 @@ from typing import TypedDict
 
 from accepted.stack.errors import Problem, cannot_write
 
-SHARED_TEMPORARY = Path("/var/tmp")  # reachable for everyone, on a disk, and kept over a reboot
+# Reachable for everyone, on a disk, kept over a reboot. What we make there has a name of its own or is
+# checked to be ours.
+SHARED_TEMPORARY = Path("/var/tmp")  # noqa: S108
 
 
 class PopenAs(TypedDict, total=False):
@@ -59,7 +62,9 @@ def popen_as(account: Account | None) -> PopenAs:
 
 
 def data_home(preferred: Path, account: Account | None, run: str) -> Path:
-    """A new folder, mode 700, that `account` owns: `preferred`, or one under /var/tmp where that account could not reach it."""
+    """A new folder, mode 700, that `account` owns: `preferred`, or one under /var/tmp where that account
+    could not reach it.
+    """
     try:
         if account is None:
             preferred.mkdir(mode=0o700, parents=True)

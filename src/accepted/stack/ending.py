@@ -14,9 +14,11 @@ from accepted.stack.child import Child
 def end(
     children: Sequence[Child], grace: float, run_id: str | None = None, hurry: threading.Event | None = None
 ) -> None:
-    """SIGTERM to each leader; when a leader has gone, to what it left behind; after `grace` seconds SIGKILL to all of it.
+    """SIGTERM to each leader; when a leader has gone, to what it left behind; after `grace` seconds SIGKILL
+    to all of it.
 
-    Finds descendants also where they moved to another group or session. `run_id`: at the very end, whatever carries it too.
+    Finds descendants also where they moved to another group or session. `run_id`: at the very end, whatever
+    carries it too.
     Setting `hurry` cuts the grace short.
     """
     leaders = {process for child in children if (process := _leader(child))}

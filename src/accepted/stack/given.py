@@ -48,9 +48,7 @@ class Given:
 
     def _not_ours(self, what: str) -> Problem:
         why = f"{self.setting} names a server that someone else runs"
-        return Problem(
-            f"{self.label} is not {what}", why, f"Unset {self.setting} to get a server of our own."
-        )
+        return Problem(f"{self.label} is not {what}", why, f"Unset {self.setting} to get a server of our own.")
 
 
 class GivenPostgres(Given):
@@ -79,9 +77,7 @@ class GivenRedis(Given):
             ) from error
         if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
             why = f"that server is {version}, and 6.2 is the oldest that works"
-            raise Problem(
-                "REDIS_URL does not work", why, "Name a newer one, or unset it to get a server of our own."
-            )
+            raise Problem("REDIS_URL does not work", why, "Name a newer one, or unset it to get a server of our own.")
 
     def wipe(self) -> None:
         """A Problem: faults need a server of our own."""

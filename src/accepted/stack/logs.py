@@ -17,12 +17,7 @@ _COLOURS = (36, 33, 32, 35, 34, 31, 96, 93, 92, 95, 94)
 
 def wants_colour(out: TextIO | None) -> bool:
     """Colour only on a terminal, and not where NO_COLOR is set (https://no-color.org)."""
-    return (
-        out is not None
-        and out.isatty()
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-    )
+    return out is not None and out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def coloured(name: str, text: str) -> str:
@@ -38,7 +33,10 @@ def merged_line(moment: str, name: str, line: str, width: int, colour: bool) -> 
 
 
 class Logs:
-    """Writes lines of named sources to `directory`/<name>.log, to all.log and to `out` (None: nowhere). Thread-safe."""
+    """Writes lines of named sources to `directory`/<name>.log, to all.log and to `out` (None: nowhere).
+
+    Thread-safe.
+    """
 
     def __init__(self, directory: Path, out: TextIO | None = None, width: int = 12) -> None:
         self.directory = directory
@@ -56,7 +54,7 @@ class Logs:
 
     def write(self, name: str, line: str) -> None:
         """Adds one line of `name`."""
-        moment = datetime.now().strftime("%H:%M:%S.%f")[:-3]
+        moment = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
         with self._lock:
             self.width = max(self.width, len(name))
             self._tails[name].append(line)
@@ -67,9 +65,7 @@ class Logs:
                 self._merged.write(f"{moment} {name} | {line}\n")
             if self._out is not None:
                 try:
-                    print(
-                        merged_line(moment, name, line, self.width, self._colour), file=self._out, flush=True
-                    )
+                    print(merged_line(moment, name, line, self.width, self._colour), file=self._out, flush=True)
                 except (OSError, ValueError):  # the reader of our pipe has gone; the files go on
                     self._out = None
 

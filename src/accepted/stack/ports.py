@@ -5,7 +5,8 @@ import socket
 
 from accepted.stack.errors import Problem
 
-# Below the range that Linux (32768) and macOS (49152) hand to outgoing connections: a port from there can be taken by any
+# Below the range that Linux (32768) and macOS (49152) hand to outgoing connections: a port from there can
+# be taken by any
 # client between our look and the server's bind.
 LOWEST, HIGHEST = 20_000, 32_000
 _choice = random.SystemRandom()  # two runs that start at once must not walk the same sequence
@@ -45,21 +46,15 @@ def free_ports(count: int) -> list[int]:
         if is_free(port):
             found.add(port)
     if len(found) < count:
-        raise Problem(
-            "no free port", f"all of 127.0.0.1:{LOWEST}-{HIGHEST} is taken", "Stop what listens there."
-        )
+        raise Problem("no free port", f"all of 127.0.0.1:{LOWEST}-{HIGHEST} is taken", "Stop what listens there.")
     return list(found)
 
 
 def require_free(port: int, setting: str) -> int:
     """`port` itself, or a Problem that names `setting`, the way to choose another."""
     if not 1 <= port <= 65535:
-        raise Problem(
-            f"port {port} does not exist", "ports go from 1 to 65535", f"Choose another: {setting}."
-        )
+        raise Problem(f"port {port} does not exist", "ports go from 1 to 65535", f"Choose another: {setting}.")
     if not is_free(port):
         why = "another program listens there" if answers(port) else "this user may not listen there"
-        raise Problem(
-            f"port {port} on 127.0.0.1 is taken", why, f"Stop it, or choose another port: {setting}."
-        )
+        raise Problem(f"port {port} on 127.0.0.1 is taken", why, f"Stop it, or choose another port: {setting}.")
     return port

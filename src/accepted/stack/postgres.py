@@ -93,7 +93,7 @@ class Postgres(Service):
         self._initdb = self.spawn([
             str(self.binaries.directory / "initdb"), "-D", str(self.home / "data"), "-U", ROLE,
             "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C",
-            "--no-instructions", "--no-sync",  # the files are worth nothing before the first start, whose checkpoint syncs
+            "--no-instructions", "--no-sync",  # worth nothing before the first start, whose checkpoint syncs
         ])  # fmt: skip
 
     def ready(self, seconds: float = 30.0) -> None:

@@ -40,16 +40,14 @@ def tree(leaders: Iterable[psutil.Process]) -> set[psutil.Process]:
 
 
 def members(sessions: Mapping[int, float], run_id: str | None = None) -> set[psutil.Process]:
-    """Live processes in one of these sessions (leader's pid: its start time), or with this run's id in their environment.
+    """Live processes in one of these sessions (leader's pid: its start time), or with this run's id in
+    their environment.
 
-    Finds also those whose parents have died. A pid that now belongs to a stranger stands for no session of ours.
+    Finds also those whose parents have died. A pid that now belongs to a stranger stands for no session of
+    ours.
     """
     ours: set[psutil.Process] = set()
-    known = {
-        leader
-        for leader, started in sessions.items()
-        if found(leader, started) or not psutil.pid_exists(leader)
-    }
+    known = {leader for leader, started in sessions.items() if found(leader, started) or not psutil.pid_exists(leader)}
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue

@@ -9,10 +9,12 @@ _LINE = re.compile(r"^([A-Za-z0-9_-]+)\s*:\s*(\S.*)$")
 
 
 def parse(text: str) -> dict[str, str]:
-    """Name → command, in the file's order. Blank lines and lines that begin with # do not count; ValueError names a bad line."""
+    """Name → command, in the file's order.
+
+    Blank lines and lines that begin with # do not count; ValueError names a bad line.
+    """
     commands: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        line = line.strip()
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if not line or line.startswith("#"):
             continue
         if (found := _LINE.match(line)) is None:
@@ -35,18 +37,17 @@ def read(path: Path) -> dict[str, str]:
             "Name the folder of a tree with a Procfile: --tree DIR.",
         ) from error
     except ValueError as error:  # also text that is not UTF-8
-        raise Problem(
-            f"{path} is no Procfile", str(error), "Mend that line; each is `name: command`."
-        ) from error
+        raise Problem(f"{path} is no Procfile", str(error), "Mend that line; each is `name: command`.") from error
 
 
 def select(commands: dict[str, str], wanted: list[str] | None, tree: Path) -> dict[str, str]:
-    """Only the wanted processes (None: all) and `release`, in the file's order; a Problem for a name that the file lacks."""
+    """Only the wanted processes (None: all) and `release`, in the file's order.
+
+    A Problem for a name that the file lacks.
+    """
     if wanted is None:
         return commands
     for name in wanted:
         if name not in commands:
-            raise Problem(
-                f"no process {name}", f"{tree / 'Procfile'} has {', '.join(commands)}", "Name one of these."
-            )
+            raise Problem(f"no process {name}", f"{tree / 'Procfile'} has {', '.join(commands)}", "Name one of these.")
     return {name: command for name, command in commands.items() if name in wanted or name == "release"}

@@ -1,6 +1,8 @@
-"""A copy of PostgreSQL's files that the server's account can reach, for a checkout below a closed folder such as /root.
+"""A copy of PostgreSQL's files that the server's account can reach, for a checkout below a closed folder
+such as /root.
 
-Nobody's folders get other permissions. The copy is made once per build, beside, and renamed into place: two runs at once are safe.
+Nobody's folders get other permissions. The copy is made once per build, beside, and renamed into place: two
+runs at once are safe.
 """
 
 import hashlib
@@ -15,7 +17,8 @@ from accepted.stack.errors import cannot_write
 
 
 def copied(install: Path, libraries: Path | None, version: str, into: Path = SHARED_TEMPORARY) -> Path:
-    """Copies `install` (bin, lib, share) and the wheel's `libraries` beside it; returns the copy's bin folder.
+    """Copies `install` (bin, lib, share) and the wheel's `libraries` beside it; returns the copy's bin
+    folder.
 
     The places keep their distance, because the binaries find the libraries relative to themselves.
     """

@@ -59,7 +59,9 @@ class Redis(Service):
         return False
 
     def wipe(self) -> None:
-        """Forgets everything, as a broker without persistence does when it crashes: all data gone, all connections cut."""
+        """Forgets everything, as a broker without persistence does when it crashes: all data gone, all
+        connections cut.
+        """
         self.kill()
         for path in self.home.iterdir():
             if path.is_dir():

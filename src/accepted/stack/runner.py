@@ -23,7 +23,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 def pause_before_restart(crashes: Sequence[float], now: float) -> float | None:
-    """Seconds until the next start, doubled with each crash of the last WINDOW; None: enough, give up. `crashes`: monotonic times."""
+    """Seconds until the next start, doubled with each crash of the last WINDOW.
+
+    None: enough, give up. `crashes`: monotonic times.
+    """
     recent = sum(1 for moment in crashes if now - moment < WINDOW)
     return None if recent >= CRASHES else min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, recent - 1))
 
@@ -50,14 +53,20 @@ class Runner:
         self._watcher: threading.Thread | None = None
 
     def add(self, spec: Spec, count: int = 1) -> None:
-        """Makes `count` instances known; `start` starts them. With several they are called name.1, name.2, …"""
+        """Makes `count` instances known.
+
+        `start` starts them. With several they are called name.1, name.2, …
+        """
         names = [spec.name] if count == 1 else [f"{spec.name}.{number}" for number in range(1, count + 1)]
         with self._lock:
             self._children += [Child(name, spec) for name in names]
             self.logs.width = max([self.logs.width, *map(len, names)])
 
     def run_once(self, spec: Spec, seconds: float) -> None:
-        """Runs one to its end; a Problem with its last lines where it fails or takes longer than `seconds`."""
+        """Runs one to its end.
+
+        A Problem with its last lines where it fails or takes longer than `seconds`.
+        """
         child = Child(spec.name, replace(spec, restart="never"))
         with self._lock:
             self._children.append(child)
@@ -84,7 +93,10 @@ class Runner:
         self._on_change()
 
     def wait_healthy(self, seconds: float = 30.0, name: str | None = None) -> None:
-        """Waits until all (or those called `name`) count as up; a Problem with the last lines of one that does not."""
+        """Waits until all (or those called `name`) count as up.
+
+        A Problem with the last lines of one that does not.
+        """
         deadline = time.monotonic() + seconds
         with self._lock:
             pending = [child for child in self._named(name) if child.wanted]
@@ -117,7 +129,10 @@ class Runner:
         return [pid for child in self._named(name) if (pid := child.pid)]
 
     def kill(self, name: str, sig: int = signal.SIGKILL, tree: bool = True) -> list[int]:
-        """Signals the leaders, with `tree` all their descendants too; returns the pids signalled. The Spec decides whether they come back."""
+        """Signals the leaders, with `tree` all their descendants too.
+
+        Returns the pids signalled. The Spec decides whether they come back.
+        """
         with self._lock:
             leaders = self._leaders(name, deliberate=True)
             targets = processes.tree(leaders) if tree else leaders
@@ -200,9 +215,7 @@ class Runner:
             )
             return
         child.due = now + pause
-        self.logs.write(
-            child.name, f"-- {child.last_ending}; starts again" + (f" in {pause:g} s" if pause else "")
-        )
+        self.logs.write(child.name, f"-- {child.last_ending}; starts again" + (f" in {pause:g} s" if pause else ""))
 
     def _named(self, name: str | None) -> list[Child]:
         with self._lock:
@@ -210,9 +223,7 @@ class Runner:
                 return list(self._children)
             found = [child for child in self._children if name in (child.name, child.spec.name)]
         if not found:
-            raise KeyError(
-                f"no process {name}; there are {', '.join(child.name for child in self._children)}"
-            )
+            raise KeyError(f"no process {name}; there are {', '.join(child.name for child in self._children)}")
         return found
 
     def _leaders(self, name: str, deliberate: bool = False) -> set[psutil.Process]:
@@ -225,7 +236,5 @@ class Runner:
 
     def _problem(self, child: Child, what: str, why: str) -> Problem:
         cure = f"Its output is in {self.logs.directory / f'{child.name}.log'}."
-        processes.until(
-            lambda: bool(self.logs.tail(child.name)), 0.2
-        )  # the last lines may still be on their way
+        processes.until(lambda: bool(self.logs.tail(child.name)), 0.2)  # the last lines may still be on their way
         return Problem(what, why, cure, self.logs.tail(child.name))

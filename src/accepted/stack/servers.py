@@ -15,7 +15,10 @@ from accepted.stack.tether import Tether
 def choose_postgres(
     folder: Path, logs: Path, tether: Tether, run: str, note: Note, environ: Mapping[str, str] = os.environ
 ) -> Postgres | GivenPostgres:
-    """A server not started yet. `folder` is where its data may go, `run` a word for names; `note` hears what was passed over."""
+    """A server not started yet.
+
+    `folder` is where its data may go, `run` a word for names; `note` hears what was passed over.
+    """
     only = environ.get("ACCEPTED_POSTGRES") or None
     if (url := environ.get("DATABASE_URL")) and only is None:
         return GivenPostgres(url)

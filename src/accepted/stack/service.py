@@ -25,14 +25,13 @@ class Service(ABC):
     stop_signal: signal.Signals
     orphan_signal: signal.Signals = signal.SIGKILL  # what the tether sends first
 
-    def __init__(
-        self, log: Path, tether: Tether, port: int | None = None, account: Account | None = None
-    ) -> None:
+    def __init__(self, log: Path, tether: Tether, port: int | None = None, account: Account | None = None) -> None:
         self.log, self.tether, self.account = log, tether, account
         self.port = port or ports.free_port()
         self._fixed = port is not None
         self._popen: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._serving = False  # it answered once, and nobody here has ended it since
         self._mark = 0  # where this start begins in the log
 
     @abstractmethod
@@ -56,6 +55,11 @@ class Service(ABC):
     def started(self) -> float:
         """When the running process started, seconds since the epoch."""
         return self._started
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended though nobody here ended it."""
+        return self._serving and self.pid is None
 
     def launch(self) -> None:
         """Starts the process and returns."""
@@ -84,6 +88,7 @@ class Service(ABC):
             left = deadline - time.monotonic()
             processes.until(lambda: self.pid is None or self.answers(), left)
             if self.pid is not None and self.answers():
+                self._serving = True
                 return
             said = self.said()
             if self.pid is not None or attempt == ATTEMPTS - 1 or not _port_taken(said):
@@ -98,6 +103,7 @@ class Service(ABC):
 
     def stop(self, seconds: float = 10.0) -> None:
         """Ends it cleanly; after `seconds` for certain."""
+        self._serving = False
         if self._popen is None:
             return
         whole = self._tree()
@@ -109,6 +115,7 @@ class Service(ABC):
 
     def kill(self) -> None:
         """SIGKILL, as a crash of the machine would end it."""
+        self._serving = False
         if self._popen is not None:
             self._finish(self._tree())
 

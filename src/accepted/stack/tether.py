@@ -1,9 +1,10 @@
 """Nothing outlives the process that started it, not even where that one dies by SIGKILL.
 
-The Linux way, PR_SET_PDEATHSIG, reaches the direct child only, forgets itself when the child changes its user, is bound to the *thread* that forked,
-and macOS has none. So a small process of its own, in its own session, holds the reading end of a pipe from its owner. When the pipe ends without
-a farewell (or the owner is no longer its parent) it ends every process that the owner named, their trees and sessions, and whatever carries
-the run's id in its environment; then it removes the data folders. On every system, whoever the processes run as.
+The Linux way, PR_SET_PDEATHSIG, reaches the direct child only, forgets itself when the child changes its user,
+and is bound to the *thread* that forked; macOS has none. So a small process in a session of its own holds the
+reading end of a pipe from its owner. When the pipe ends without a farewell (or the owner is no longer its parent)
+it ends every process that the owner named, their trees and sessions, and whatever carries the run's id in its
+environment; then it removes the data folders. On every system, whoever the processes run as.
 """
 
 import contextlib
@@ -41,7 +42,10 @@ class Tether:
         return self._guard.pid
 
     def hold(self, pid: int, farewell: int = signal.SIGKILL) -> None:
-        """Ends this process, its tree and its session with us; `farewell` is the first signal, SIGKILL follows."""
+        """Ends this process, its tree and its session with us.
+
+        `farewell` is the first signal, SIGKILL follows.
+        """
         with contextlib.suppress(psutil.NoSuchProcess):
             self._say(f"process {pid} {psutil.Process(pid).create_time()} {int(farewell)}")
 

@@ -1,0 +1,52 @@
+"""The command `accepted`. Each subcommand is a module of its own, imported when it is called."""
+
+import importlib
+import sys
+from typing import Any
+
+if sys.version_info < (3, 11):  # noqa: UP036 - pip can be told to ignore what the package requires
+    found = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(f"Python is too old: this is {found}, and 3.11 is the oldest that works. Install a newer one.")
+
+import click
+
+# One line per subcommand: its name, and where its click command is.
+COMMANDS = {
+    "up": "accepted.stack.up:up",
+    "down": "accepted.stack.down:down",
+    "status": "accepted.stack.status:status",
+    "logs": "accepted.stack.show_logs:logs",
+}
+
+
+class Doors(click.Group):
+    """Subcommands by name; what goes wrong is told in one line, without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from accepted.stack.errors import Problem
+
+        try:
+            return super().invoke(ctx)
+        except Problem as problem:
+            click.echo(f"Error: {problem.report()}", err=True)
+            ctx.exit(1)
+
+
+@click.command(cls=Doors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="accepted", message="%(prog)s %(version)s")
+def main() -> None:
+    """Run, watch and test Flask background work at scale, on servers that came with this package."""
+
+
+if __name__ == "__main__":
+    main(prog_name="accepted")
