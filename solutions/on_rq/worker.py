@@ -18,6 +18,8 @@ from billing.db import DatabaseDown, unit
 
 from ..shared import dead_letters, runner, telemetry
 
+RECYCLE_AFTER = 10_000  # jobs
+
 log = structlog.get_logger(__name__)
 
 
@@ -49,11 +51,16 @@ class Worker(SimpleWorker):
         kwargs.setdefault("log_job_description", False)
         super().__init__(*args, **kwargs)
         self.log_result_lifespan = False
-        self.push_exc_handler(park)
+        self.push_exc_handler(park)  # type: ignore[no-untyped-call]
 
     def bootstrap(self, *args: Any, **kwargs: Any) -> None:
         super().bootstrap(*args, **kwargs)
         telemetry.configure("worker")  # after RQ's own, which would print messages as plain text
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """Leaves after some thousand jobs, so that no leak grows for ever; the pool starts a fresh one."""
+        kwargs.setdefault("max_jobs", RECYCLE_AFTER)
+        return super().work(*args, **kwargs)
 
     def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
         """None: retries come due in Postgres. (A pool asks every worker for one: rq/worker_pool.py, run_worker.)"""

@@ -12,6 +12,7 @@ import click
 
 # One line per subcommand: its name, and where its click command is.
 COMMANDS = {
+    "demo": "accepted.demo.command:demo",
     "up": "accepted.stack.up:up",
     "down": "accepted.stack.down:down",
     "status": "accepted.stack.status:status",

@@ -1,0 +1,105 @@
+"""What a client of the system sees: HTTP and the event stream, nothing else."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+
+TERMINAL = ("succeeded", "failed", "cancelled")
+T = TypeVar("T")
+
+
+class Stuck(Exception):
+    """Something that the story waits for did not happen in time."""
+
+
+def until(what: str, look: Callable[[], T | None], seconds: float = 30.0) -> T:
+    """Looks until `look` returns something true. Raises Stuck, which says what was waited for."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.03)
+    raise Stuck(f"{what}: not within {seconds:.0f} s")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 202: the job's id, where to look, where to listen, and how long the answer took (ms)."""
+
+    job_id: str
+    location: str
+    events: str
+    ms: float
+
+
+class Api:
+    """A tenant's client."""
+
+    def __init__(self, base: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self.http = httpx.Client(base_url=base, headers=headers, timeout=10, trust_env=False)
+
+    def post(self, path: str, body: dict[str, Any], key: str) -> Answer:
+        """Raises Stuck where the answer is not a 202."""
+        began = time.perf_counter()
+        response = self.http.post(path, json=body, headers={"Idempotency-Key": f'"{key}"'})
+        ms = (time.perf_counter() - began) * 1000
+        if response.status_code != 202:
+            raise Stuck(f"POST {path} was answered with {response.status_code}: {response.text[:200]}")
+        said = response.json()
+        return Answer(said["job"]["id"], response.headers["Location"], said["links"]["events"], ms)
+
+    def get(self, path: str) -> dict[str, Any]:
+        response = self.http.get(path)
+        response.raise_for_status()
+        found: dict[str, Any] = response.json()
+        return found
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.get(f"/jobs/{job_id}")
+
+    def ended(self, job_id: str, seconds: float = 30.0) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            return job if job["state"] in TERMINAL else None
+
+        return until(f"the end of job {job_id}", look, seconds)
+
+    def follow(self, events: str, seconds: float = 60.0) -> Iterator[dict[str, Any]]:
+        """The job's events, as the stream process sends them, to the last one."""
+        deadline = time.monotonic() + seconds
+        with self.http.stream("GET", events, timeout=httpx.Timeout(10, read=20)) as response:
+            response.raise_for_status()
+            for line in response.iter_lines():
+                if line.startswith("data:"):
+                    event = json.loads(line[5:])
+                    yield event
+                    if event["state"] in TERMINAL:
+                        return
+                if time.monotonic() > deadline:
+                    break
+        raise Stuck(f"the stream {events} ended before its job did")
+
+    def download(self, url: str) -> bytes:
+        """Through a signed URL, as anybody holding it could: no token is sent."""
+        response = httpx.get(url, follow_redirects=True, timeout=30, trust_env=False)
+        response.raise_for_status()
+        return response.content
+
+
+class Partner:
+    """The simulated third party, from the director's side: faults to play, and the ledger of what it saw."""
+
+    def __init__(self, base: str) -> None:
+        self.http = httpx.Client(base_url=base, timeout=10, trust_env=False)
+
+    def play(self, *rules: dict[str, Any]) -> None:
+        self.http.put("/faults", json={"rules": list(rules)}).raise_for_status()
+
+    def ledger(self, **filters: str) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = self.http.get("/ledger", params=filters).raise_for_status().json()
+        return found

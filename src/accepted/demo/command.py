@@ -1,0 +1,126 @@
+"""`accepted demo`: boots everything, plays the story, counts, and stops everything."""
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from billing.seed import PERIOD, token
+
+from ..stack.errors import Problem
+from ..stack.run import Stack
+from . import closing, story, timeline
+from .client import Api, Partner, Stuck
+from .screen import Screen
+
+SEED = 7
+TENANT = "acme"
+
+# Shortened, so that one watches for seconds what takes minutes in earnest; everything else is as shipped.
+TIMINGS = {"LEASE": "3", "RETRY_BASE": "0.4", "RETRY_CAP": "2", "MAX_ATTEMPTS": "3", "REAPER_PERIOD": "0.5"}
+
+
+@click.command()
+@click.option("--tree", default=None, help="The application to show (default: $TREE, else solutions).")
+@click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help="rq")
+@click.option("--sunny", is_flag=True, help="Nothing fails: no outage, no kill, no requeue.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the closing count, as JSON.")
+def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
+    """Watch an export, a webhook and a payout go through the whole house.
+
+    Exits 0 where every natural key has exactly one effect, counted from the partner's ledger and Postgres;
+    1 where one has none or two, or something did not come to its end.
+    """
+    import os
+
+    screen = Screen(quiet=as_json)
+    tree = tree or os.environ.get("TREE") or "solutions"
+    try:
+        result = play(screen, Path(tree), backend, sunny)
+    except (Stuck, RuntimeError) as error:
+        screen.close_bar()
+        click.echo(f"accepted: the demo stopped: {error}", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps({**asdict(result), "effects": dict(result.effects), "holds": result.holds}))
+    sys.exit(0 if result.holds else 1)
+
+
+def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closing:
+    """Raises Problem (cannot boot), Stuck (something did not happen in time)."""
+    screen.line(screen.style("Accepted: one request's way through the house", bold=True))
+    timings = ", ".join(f"{name.lower().replace('_', ' ')} {value}" for name, value in TIMINGS.items())
+    screen.line(screen.style(f"   shortened for the stage: {timings} (seconds, and attempts)", dim=True))
+    with ExitStack() as leaving:
+        stack = leaving.enter_context(Stack(tree, backend=backend, seed="small", env=TIMINGS))
+        urls = stack.addresses
+        screen.good(f"up: {stack.postgres.label}, {stack.redis.label}, partner, object store, {backend}")
+        api, partner = Api(urls.web, token(TENANT, SEED)), Partner(urls.partner)
+        stage = story.Stage(screen, api, partner, stack.env, Path.cwd(), PERIOD_ISO)
+        ids = pick(urls.database)
+        screen.act(1, "A report: 202 at once, the work elsewhere")
+        story.export(stage)
+        screen.act(2, "A webhook to every subscriber" + ("" if sunny else ": one stumbles, one is broken"))
+        flaky, broken = (None, None) if sunny else (str(ids["subscribers"][0]), str(ids["subscribers"][1]))
+        story.fanout(stage, ids["invoice"], flaky, broken)
+        screen.act(3, "An e-mail")
+        story.mail(stage, ids["invoice"])
+        screen.act(4, "Money" + ("" if sunny else ": a worker dies at the worst moment"))
+        paid = story.payout(stage, ids["account"], kill=not sunny)
+        show_timeline(screen, urls.database, partner, paid.job_id, stage.marks)
+        result = closing.judge(*closing.read(urls.database), ledger=partner.http.get("/ledger/summary").json())
+        screen.act(5, "Closing count, from the partner's ledger and Postgres")
+        show(screen, result)
+        took = time.monotonic() - screen.began
+    screen.line(screen.style(f"   everything is stopped again; {took:.0f} s in all", dim=True))
+    return result
+
+
+PERIOD_ISO = (PERIOD[0].isoformat(), PERIOD[1].isoformat())
+
+
+def pick(database_url: str) -> dict[str, Any]:
+    """An invoice, an account and the subscribers of the tenant, as the product's users would know them."""
+    with psycopg.connect(database_url) as c:
+        invoice = c.execute("SELECT min(id) FROM invoices WHERE tenant_id = %s", (TENANT,)).fetchone()
+        account = c.execute("SELECT min(id) FROM payout_accounts WHERE tenant_id = %s", (TENANT,)).fetchone()
+        rows = c.execute("SELECT id FROM subscribers WHERE tenant_id = %s AND active ORDER BY id", (TENANT,)).fetchall()
+    if not (invoice and account and len(rows) > 1):
+        raise Problem(
+            "the demo has no data", f"tenant {TENANT} has no invoice, account or subscribers", "Run it again."
+        )
+    return {"invoice": invoice[0], "account": account[0], "subscribers": [row[0] for row in rows]}
+
+
+def show_timeline(
+    screen: Screen, database_url: str, partner: Partner, job_id: str, marks: list[tuple[float, str]]
+) -> None:
+    with psycopg.connect(database_url) as c:
+        row = c.execute("SELECT trace_id FROM jobs WHERE id = %s", (job_id,)).fetchone()
+    calls = partner.ledger(kind="charge")["calls"]
+    trace = str(row[0]) if row else "?"
+    seen = {str(call.get("traceparent") or "").split("-")[1:2][0] for call in calls if call.get("traceparent")}
+    screen.say(f"its timeline, trace {trace}" + ("" if seen <= {trace} else f" (the partner saw {seen})"))
+    for line in timeline.render([*timeline.events(database_url, job_id), *timeline.calls(calls), *marks]):
+        screen.line("      " + screen.style(line, dim=True))
+
+
+def show(screen: Screen, result: closing.Closing) -> None:
+    counts = {
+        "jobs accepted": result.accepted,
+        "done": result.done,
+        "retried": result.retried,
+        "dead-lettered": result.dead_lettered,
+        "requeued": result.requeued,
+    }
+    screen.say(", ".join(f"{name} {n}" for name, n in counts.items()))
+    for wrong in result.wrong:
+        screen.bad(wrong)
+    if result.holds:
+        screen.good(f"effects per natural key: all 1, over {len(result.effects)} keys")
