@@ -89,6 +89,4 @@ def _hash_in(cookie: str) -> str | None:
 
 
 def _signer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(
-        settings().secret(), salt="session", signer_kwargs={"digest_method": hashlib.sha256}
-    )
+    return URLSafeTimedSerializer(settings().secret(), salt="session", signer_kwargs={"digest_method": hashlib.sha256})

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
-from prometheus_client.exposition import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import text
@@ -19,6 +18,8 @@ from billing.db import DatabaseDown, unit
 from . import outbox
 from .core import BrokerDown, broker
 from .jobs import KINDS
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # What one row of `jobs` adds to each counter. Retention adds the same sums to `counters` in the transaction that
 # deletes the rows, so that no counter ever falls. A requeue starts `failures` anew; what it forgets stands in the
@@ -153,7 +154,7 @@ def _of_outbox(s: Session) -> Iterator[Metric]:
 
 def _of_ends(s: Session) -> Iterator[Metric]:
     letters = GaugeMetricFamily("dead_letters", "Dead letters that nobody has dealt with.", labels=["queue"])
-    counted = dict.fromkeys(broker().queues(), 0) | {queue: n for queue, n in s.execute(_LETTERS).tuples()}
+    counted = dict.fromkeys(broker().queues(), 0) | dict(s.execute(_LETTERS).tuples().all())
     for queue, n in counted.items():
         letters.add_metric([queue], n)
     yield letters

@@ -52,9 +52,7 @@ class Problem(Exception):
         if self.errors:
             body["errors"] = list(self.errors)
         body.update(self.more)
-        return Response(
-            json.dumps(body, sort_keys=True), self.status, headers=self.headers, content_type=MEDIA_TYPE
-        )
+        return Response(json.dumps(body, sort_keys=True), self.status, headers=self.headers, content_type=MEDIA_TYPE)
 
 
 def not_found(what: str) -> Problem:

@@ -99,8 +99,7 @@ def _job(kind: str, key: str, args: dict[str, Any], aggregate: str) -> Job:
 
 
 _REPORT = text(
-    "INSERT INTO reports (id, tenant_id, format, period_from, period_to)"
-    " VALUES (:id, :tenant, :format, :first, :last)"
+    "INSERT INTO reports (id, tenant_id, format, period_from, period_to) VALUES (:id, :tenant, :format, :first, :last)"
 )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g, redirect, request
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -39,28 +40,28 @@ def _show(job_id: str) -> Response:
     """State, progress and links. An ETag lets a poller ask for news only."""
     with unit() as s:
         job, view = _mine(s, job_id)
+        artifact = _artifact_of(s, job, view)
     shown = _shown(view)
-    # A signed URL changes with every look; what it stands for changes when it has to be fetched again.
-    mark = json.dumps(shown, sort_keys=True)
-    if _has_artifact(view):
-        url, expires_at = signed.url(job)
-        shown["artifact"] = {"url": url, "expires_at": progress.iso(expires_at)}
-        mark += f"{int(time.time() / max(settings().url_ttl / 2, 1))}"
+    # A signed URL is another one at every look. That is news only once half of its time is over.
+    mark = json.dumps([shown, artifact is not None and int(time.time() / (settings().url_ttl / 2))])
+    if artifact is not None:
+        shown["artifact"] = {"url": artifact[0], "expires_at": progress.iso(artifact[1])}
     response = answer({"job": shown, "links": _links(view)})
     if view["state"] not in TERMINAL:
         response.headers["Retry-After"] = "1"
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(hashlib.sha256(mark.encode()).hexdigest()[:32])
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/jobs/<job_id>/artifact")
 def _fetch(job_id: str) -> AnyResponse:
     with unit() as s:
-        job, view = _mine(s, job_id)
-    if not _has_artifact(view):
+        artifact = _artifact_of(s, *_mine(s, job_id))
+    if artifact is None:
         raise not_found("artifact")
-    return redirect(signed.url(job)[0], 303)
+    return redirect(artifact[0], 303)
 
 
 _LIST = f"""
@@ -108,13 +109,9 @@ def _artifact(path: str) -> AnyResponse:
     try:
         key = signed.check(path, request.args)
     except signed.Expired:
-        raise Problem(
-            410, "This link has expired; GET the job again for a new one.", "artifact-url-expired"
-        ) from None
+        raise Problem(410, "This link has expired; GET the job again for a new one.", "artifact-url-expired") from None
     except signed.BadSignature:
-        raise Problem(
-            403, "This link was not signed by us, or it was changed.", "artifact-url-invalid"
-        ) from None
+        raise Problem(403, "This link was not signed by us, or it was changed.", "artifact-url-invalid") from None
     asking = auth.tenant_of(request.headers.get("Authorization"), request.cookies.get(auth.COOKIE))
     if asking is not None and asking != key.partition("/")[0]:
         raise not_found("artifact")
@@ -126,7 +123,7 @@ def _artifact(path: str) -> AnyResponse:
 # -- from a row to an answer ---------------------------------------------------------------------------------------
 
 
-def _mine(s: Any, job_id: str) -> tuple[Job, progress.JobView]:
+def _mine(s: Session, job_id: str) -> tuple[Job, progress.JobView]:
     """Raises Problem 404: for a malformed id, an unknown one and another tenant's the same."""
     found = progress.job_id_of(job_id)
     view = None if found is None else progress.read(s, found)
@@ -137,7 +134,20 @@ def _mine(s: Any, job_id: str) -> tuple[Job, progress.JobView]:
 
 
 def _shown(view: progress.JobView) -> dict[str, Any]:
-    return {name: value for name, value in view.items() if name != "tenant_id"}
+    shown = {name: value for name, value in view.items() if name != "tenant_id"}
+    if view["error"]:
+        shown["error"] = {**view["error"], "redacted": True}
+    return shown
+
+
+def _artifact_of(s: Session, job: Job, view: progress.JobView) -> tuple[str, datetime] | None:
+    """(signed URL, when it expires)"""
+    if not _has_artifact(view):
+        return None
+    try:
+        return signed.url(job, s)
+    except signed.NoArtifact:
+        return None
 
 
 def _has_artifact(view: progress.JobView) -> bool:

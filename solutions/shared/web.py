@@ -73,9 +73,7 @@ def _same_origin() -> None:
     if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
         return
     if origin.partition("://")[2] != request.host:
-        raise Problem(
-            403, "A page of another origin may not act with this browser's session.", "foreign-origin"
-        )
+        raise Problem(403, "A page of another origin may not act with this browser's session.", "foreign-origin")
 
 
 def _told(response: Response) -> Response:
