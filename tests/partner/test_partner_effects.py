@@ -19,9 +19,7 @@ KEY = b"a key of the subscriber's own"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
-def deliver(
-    partner: Any, webhook_id: str, subscriber: str = "s1", *, key: bytes = KEY, age: int = 0
-) -> httpx.Response:
+def deliver(partner: Any, webhook_id: str, subscriber: str = "s1", *, key: bytes = KEY, age: int = 0) -> httpx.Response:
     body, stamp = b'{"invoice":1}', str(int(time.time()) - age)
     digest = hmac.new(key, f"{webhook_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
     headers = {
@@ -33,9 +31,7 @@ def deliver(
 
 
 def test_one_idempotency_key_makes_one_charge_however_often_it_comes(partner: Any) -> None:
-    first = partner.charge(
-        "r-1", "acme:payout:r-1:1", headers={"traceparent": "00-ab-cd-01", "X-Worker": "w7"}
-    )
+    first = partner.charge("r-1", "acme:payout:r-1:1", headers={"traceparent": "00-ab-cd-01", "X-Worker": "w7"})
     again = partner.charge("r-1", "acme:payout:r-1:1")
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.json() == again.json()
@@ -112,9 +108,7 @@ def test_a_secret_of_another_shape_is_refused(partner: Any) -> None:
         assert partner.http.put("/subscribers/s1", json=wrong).status_code == 400
 
 
-def test_a_killed_partner_comes_back_with_its_ledger_its_keys_and_its_secrets(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_killed_partner_comes_back_with_its_ledger_its_keys_and_its_secrets(start: Start, tmp_path: Path) -> None:
     ledger = str(tmp_path / "ledger.jsonl")
     before = start("--ledger", ledger)
     before.http.put("/subscribers/s1", json={"secret": SECRET})
@@ -123,7 +117,7 @@ def test_a_killed_partner_comes_back_with_its_ledger_its_keys_and_its_secrets(
     deliver(before, "hook-1")
     seen = before.ledger()
     before.kill()
-    with open(ledger, "ab") as torn:
+    with Path(ledger).open("ab") as torn:
         torn.write(b'{"entry":"eff')  # killed in the middle of a line
 
     after = start("--ledger", ledger)

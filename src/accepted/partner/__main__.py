@@ -13,13 +13,9 @@ from accepted.partner.web import build
 
 def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m accepted.partner", description=__doc__)
-    ask.add_argument(
-        "--port", type=int, required=True, help="0 takes a free one; the first line printed says which"
-    )
+    ask.add_argument("--port", type=int, required=True, help="0 takes a free one; the first line printed says which")
     ask.add_argument("--ledger", type=Path, help="keep the ledger in this file and begin with what it holds")
-    ask.add_argument(
-        "--hang-limit", type=float, default=600.0, help="seconds until even a hanging call is cut"
-    )
+    ask.add_argument("--hang-limit", type=float, default=600.0, help="seconds until even a hanging call is cut")
     asked = ask.parse_args()
     allow_many_connections()
     ledger = Ledger(Journal(asked.ledger) if asked.ledger else None)

@@ -27,9 +27,7 @@ class Desk:
         self._hang_limit = hang_limit
         self._calls: set[asyncio.Task[web.StreamResponse]] = set()
 
-    async def serve(
-        self, request: web.Request, facts: Facts, kind: str, effect: Effect
-    ) -> web.StreamResponse:
+    async def serve(self, request: web.Request, facts: Facts, kind: str, effect: Effect) -> web.StreamResponse:
         """Take one call. The call goes on when its client leaves: a real provider would finish the charge, too."""
         gone = asyncio.Event()
         task = asyncio.create_task(self._take(request, facts, kind, effect, gone))
@@ -60,17 +58,12 @@ class Desk:
             if act.hang:
                 until = await self.script.hold(gone, self._hang_limit)
                 return self._cut(request, call, "hang", rule=verdict.rule, until=until)
-            if act.status is not None:
-                answer = _fault(act, act.status)
-            else:
-                answer = effect(call)
+            answer = effect(call) if act.status is None else _fault(act, act.status)
             if act.accept_then_drop:
                 return self._cut(request, call, "accept_then_drop", rule=verdict.rule, **answer.about)
             if act.accept_then_hang:
                 until = await self.script.hold(gone, self._hang_limit)
-                return self._cut(
-                    request, call, "accept_then_hang", rule=verdict.rule, until=until, **answer.about
-                )
+                return self._cut(request, call, "accept_then_hang", rule=verdict.rule, until=until, **answer.about)
             self.ledger.finish(
                 call,
                 answer.status,

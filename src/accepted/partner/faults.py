@@ -58,9 +58,7 @@ class Act(BaseModel):
         if sum(endings) > 1:
             raise ValueError("choose one of status, hang, drop, accept_then_drop, accept_then_hang")
         if not any(endings) and not self.delay:
-            raise ValueError(
-                "does nothing: give a delay, a status, hang, drop, accept_then_drop or accept_then_hang"
-            )
+            raise ValueError("does nothing: give a delay, a status, hang, drop, accept_then_drop or accept_then_hang")
         if self.status is None and (self.retry_after is not None or self.retry_after_date is not None):
             raise ValueError("retry_after needs a status, such as 503")
         return self

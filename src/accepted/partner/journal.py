@@ -24,20 +24,16 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as err:
-            raise SystemExit(
-                f"cannot write the ledger {path}: {err.strerror}; pass --ledger FILE elsewhere"
-            ) from None
+            raise SystemExit(f"cannot write the ledger {path}: {err.strerror}; pass --ledger FILE elsewhere") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SystemExit(
-                f"the ledger {path} is in use by another partner: stop it or pass --ledger FILE"
-            ) from None
+            raise SystemExit(f"the ledger {path} is in use by another partner: stop it or pass --ledger FILE") from None
 
     def entries(self) -> Iterator[Entry]:
         """What was written before. A last line without its end (killed while writing) is cut off."""
         whole = 0
-        with open(self.path, "rb") as lines:
+        with self.path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
                     os.ftruncate(self._fd, whole)

@@ -66,9 +66,7 @@ def email(ledger: Ledger, call: int, raw: bytes) -> Answer:
         wanted = Email.model_validate_json(raw)
     except ValidationError as err:
         return refusal(422, err)
-    sent = ledger.effect(
-        "email", wanted.reference, call, id=f"em_{call:08d}", to=wanted.to, subject=wanted.subject
-    )
+    sent = ledger.effect("email", wanted.reference, call, id=f"em_{call:08d}", to=wanted.to, subject=wanted.subject)
     return Answer(202, {"id": sent["id"]})
 
 
@@ -82,9 +80,7 @@ def hook(ledger: Ledger, call: int, subscriber: str, headers: Mapping[str, str],
     if ledger.delivery(subscriber, webhook_id, call, signature):
         ledger.effect("webhook", webhook_id, call, subscriber=subscriber, signature=signature)
     if signature == "bad":
-        return Answer(
-            401, {"error": "bad_signature", "message": "no signature of this webhook holds"}, about=about
-        )
+        return Answer(401, {"error": "bad_signature", "message": "no signature of this webhook holds"}, about=about)
     return Answer(204, about=about)
 
 
@@ -107,9 +103,7 @@ def reference_in(raw: bytes) -> str | None:
 
 
 def refusal(status: int, err: ValidationError) -> Answer:
-    where = [
-        {"at": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in err.errors(include_url=False)
-    ]
+    where = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in err.errors(include_url=False)]
     return Answer(status, {"error": "invalid", "problems": where})
 
 

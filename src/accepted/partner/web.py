@@ -39,9 +39,7 @@ def build(ledger: Ledger, hang_limit: float) -> web.Application:
 async def _charge(request: web.Request) -> web.StreamResponse:
     desk, raw, key = request.app[DESK], await request.read(), request.headers.get("Idempotency-Key")
     facts = Facts("charge", _keys(provider.reference_in(raw), key))
-    return await desk.serve(
-        request, facts, "charge", lambda call: provider.charge(desk.ledger, call, raw, key)
-    )
+    return await desk.serve(request, facts, "charge", lambda call: provider.charge(desk.ledger, call, raw, key))
 
 
 async def _email(request: web.Request) -> web.StreamResponse:

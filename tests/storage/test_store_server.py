@@ -1,0 +1,285 @@
+"""The local store as a process: killed, asked wrongly, watched by its log, measured."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from billing.storage import MIN_PART, NoSuchObject, ObjectStore, StoreDown, StoreRefused, open_store
+from billing.storage.signing import signed
+
+MIB = 1 << 20
+
+
+def put(store: ObjectStore, key: str, content: bytes) -> None:
+    upload = store.begin(key)
+    store.complete(upload, [(1, store.put_part(upload, 1, [content]))])
+
+
+def log(server: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in server.log.read_bytes().splitlines()]
+
+
+def test_a_killed_store_comes_back_with_objects_and_unfinished_uploads(
+    start_store: Callable[[], Any],
+) -> None:
+    server = start_store()
+    store = server.open()
+    put(store, "done", b"finished")
+    upload = store.begin("half")
+    etag = store.put_part(upload, 1, [b"part one"])
+    server.kill()
+    with pytest.raises(StoreDown):
+        store.stat("done")
+    blobs = server.root / "artifacts" / "blobs"
+    (blobs / "of a completion that was killed").write_bytes(b"...")
+
+    store = start_store().open()
+    assert len(list(blobs.iterdir())) == 1
+    assert b"".join(store.get("done")) == b"finished"
+    assert list(store.uploads()) == [upload]
+    store.complete(upload, [(1, etag)])
+    assert b"".join(store.get("half")) == b"part one"
+
+
+def test_a_store_killed_while_a_part_arrives_or_an_object_leaves_is_down_and_keeps_no_half_part(
+    start_store: Callable[[], Any],
+) -> None:
+    server = start_store()
+    store = server.open()
+    put(store, "big", b"x" * (64 * MIB))
+    reading = store.get("big")
+    next(reading)
+    upload = store.begin("half")
+
+    def rows() -> Iterator[bytes]:
+        for n in range(400):
+            if n == 20:
+                server.kill()
+            yield b"x" * MIB
+
+    with pytest.raises(StoreDown):
+        store.put_part(upload, 1, rows())
+    with pytest.raises(StoreDown):
+        list(reading)
+    again = start_store().open()
+    assert list((server.root / "artifacts" / "uploads" / upload.id).glob("[!u]*")) == []
+    put(again, "big", b"small now")
+
+
+def test_a_client_killed_in_the_middle_of_a_part_leaves_no_part(start_store: Callable[[], Any], tmp_path: Path) -> None:
+    server = start_store()
+    upload = server.open().begin("k")
+    folder = server.root / "artifacts" / "uploads" / upload.id
+    url = server.url + signed(server.secret, "PUT", "/artifacts/k", {"upload": upload.id, "part": "1"}, 60)
+
+    def rows() -> Iterator[bytes]:
+        yield b"x" * 2 * MIB
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), httpx.Client(trust_env=False) as client:
+        client.put(url, content=rows())
+    _until(lambda: any(line["op"] == "part" for line in log(server)))
+    [line] = [line for line in log(server) if line["op"] == "part"]
+    assert (line["status"], line["part"]) == (None, 1)
+    assert [path.name for path in folder.iterdir()] == ["upload.json"]
+
+
+def test_the_log_tells_every_request_and_so_every_repeat(start_store: Callable[[], Any]) -> None:
+    server = start_store()
+    store = server.open()
+    upload = store.begin("k")
+    for _ in range(2):
+        etag = store.put_part(upload, 2, [b"12345"])
+    store.complete(upload, [(2, etag)])
+    b"".join(store.get("k"))
+    store.delete("k")
+    with pytest.raises(NoSuchObject):
+        store.stat("k")
+    told = [(line["method"], line["op"], line["part"], line["status"], line["bytes"]) for line in log(server)]
+    assert told[1:3] == [("PUT", "part", 2, 200, 5)] * 2
+    assert [line[:2] for line in told] == [
+        ("POST", "begin"), ("PUT", "part"), ("PUT", "part"), ("POST", "complete"),
+        ("GET", "get"), ("DELETE", "delete"), ("GET", "stat"),
+    ]  # fmt: skip
+    assert told[4][3:] == (200, 5)
+    assert told[6][3] == 404
+    assert {(line["bucket"], line["key"]) for line in log(server)} == {("artifacts", "k")}
+
+
+def test_a_request_unsigned_or_signed_with_another_secret_is_refused_and_writes_nothing(
+    one_server: Any,
+) -> None:
+    stranger = one_server.open("strange", secret="guessed")
+    with pytest.raises(StoreRefused):
+        stranger.begin("k")
+    for method, path in (
+        ("GET", "/strange"),
+        ("PUT", "/strange/k?upload=1&part=1"),
+        ("GET", "/"),
+        ("GET", "/a/b/c"),
+    ):
+        assert httpx.request(method, one_server.url + path, trust_env=False).status_code == 403
+    assert not (one_server.root / "strange").exists()
+    assert httpx.get(one_server.url + "/healthz", trust_env=False).status_code == 200
+    stranger.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body", "status"),
+    [
+        ("POST", "/good/../../etc/x", {"uploads": ""}, b"", (400, 404)),
+        ("POST", "/..%2f..%2fetc/x", {"uploads": ""}, b"", (400, 404)),
+        ("POST", "/good/a/../../../x", {"uploads": ""}, b"", (400, 404)),
+        ("POST", "/Not_A_Bucket/x", {"uploads": ""}, b"", (400,)),
+        ("PUT", "/good/k", {"upload": "../../..", "part": "1"}, b"x", (404,)),
+        ("PUT", "/good/k", {"upload": "0" * 32, "part": "1"}, b"x", (404,)),
+        ("PUT", "/good/k", {"upload": "0" * 32, "part": "one"}, b"x", (400,)),
+        ("PUT", "/good/k", {}, b"x", (400,)),
+        ("DELETE", "/good/k", {"upload": "../objects"}, b"", (404,)),
+        ("POST", "/good/k", {"upload": "0" * 32}, b"{", (400,)),
+        ("POST", "/good/k", {"upload": "0" * 32}, b'{"parts": [[1]]}', (400,)),
+        ("PATCH", "/good/k", {}, b"", (405,)),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_told_so_even_when_signed(
+    one_server: Any, method: str, path: str, query: dict[str, str], body: bytes, status: tuple[int, ...]
+) -> None:
+    # Over a bare connection: a well-behaved client would tidy the path up.
+    before = {path.name for path in one_server.root.parent.iterdir()}
+    import http.client
+
+    server = httpx.URL(one_server.url)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port or 0, timeout=10)
+    from urllib.parse import unquote
+
+    connection.request(method, signed(one_server.secret, method, unquote(path), query, 60), body)
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    assert answer.status in status
+    assert "Traceback" not in told["message"]
+    assert {path.name for path in one_server.root.parent.iterdir()} == before
+
+
+def test_uploads_of_one_key_from_many_threads_end_as_one_whole_object(one_server: Any) -> None:
+    store = one_server.open("crowd")
+    contents = [bytes([n]) * 300_000 for n in range(12)]
+    threads = [threading.Thread(target=put, args=(store, "k", content)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert b"".join(store.get("k")) in contents
+    assert len(list((one_server.root / "crowd" / "blobs").iterdir())) == 1
+    store.close()
+
+
+def test_what_is_being_read_is_read_to_its_end_although_it_is_replaced(one_server: Any) -> None:
+    store = one_server.open("swap")
+    put(store, "k", b"a" * 30 * MIB)
+    reading = store.get("k")
+    first = next(reading)
+    put(store, "k", b"b")
+    assert len(first) + sum(map(len, reading)) == 30 * MIB
+    assert b"".join(store.get("k")) == b"b"
+    store.close()
+
+
+def test_a_url_of_another_shape_or_a_store_that_is_not_there_says_so(free_port: int) -> None:
+    for url in ("http://127.0.0.1:1/b", "http://127.0.0.1:1?secret=s", "ftp://x/y", "s3://", "here"):
+        with pytest.raises(StoreRefused, match="OBJECT_STORE_URL"):
+            open_store(url)
+    for url in (
+        f"http://127.0.0.1:{free_port}/b1?secret=s",
+        f"s3://b1?endpoint=http://127.0.0.1:{free_port}",
+    ):
+        store = open_store(url)
+        with pytest.raises(StoreDown):
+            store.begin("k")
+        store.close()
+
+
+def test_without_boto3_the_cure_is_named(tmp_path: Path) -> None:
+    (tmp_path / "boto3.py").write_text("raise ImportError('no boto3 here')")
+    code = "from billing.storage import open_store; open_store('s3://bucket')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)},
+        timeout=20
+    )  # fmt: skip
+    assert "pip install 'accepted[s3]'" in ended.stderr.splitlines()[-1]
+
+
+def test_a_folder_in_use_and_a_missing_secret_are_told_in_one_line(one_server: Any, tmp_path: Path) -> None:
+    for options, word in (
+        (["--root", str(one_server.root), "--secret", "s"], "in use"),
+        (["--root", str(tmp_path)], "--secret"),
+        (["--root", "/proc/none", "--secret", "s"], "--root"),
+    ):
+        command = [sys.executable, "-m", "accepted.store", "--port", "0", *options]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+        assert word in ended.stderr
+
+
+SEND = """
+import resource, sys
+from billing.storage import open_store
+store = open_store(sys.argv[1])
+def rows(n):
+    for _ in range(n):
+        yield b"x" * 65536
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+def send(key, megabytes):
+    upload = store.begin(key)
+    half = megabytes * 8
+    store.complete(upload, [(n, store.put_part(upload, n, rows(half))) for n in (1, 2)])
+send("small", 10)
+before = peak()
+send("large", 200)
+size = sum(map(len, store.get("large")))
+print(before, peak(), size)
+"""
+
+
+def test_two_hundred_megabytes_pass_through_client_and_store_in_flat_memory(
+    start_store: Callable[[], Any],
+) -> None:
+    server = start_store()
+    url = f"{server.url}/artifacts?secret={server.secret}"
+    watched = psutil.Process(server.process.pid)
+    resting = watched.memory_info().rss // MIB
+    sent = subprocess.run([sys.executable, "-c", SEND, url], capture_output=True, text=True, timeout=120, check=True)
+    before, after, size = map(int, sent.stdout.split())
+    assert size == 200 * MIB
+    assert size > 10 * MIN_PART
+    assert after - before < 16, f"the client grew from {before} to {after} MiB"
+    peak = int(Path(f"/proc/{server.process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
+    assert peak - resting < 40, f"the store grew from {resting} to {peak} MiB"
+
+
+def _until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
