@@ -66,11 +66,12 @@ def paused_kinds(s: Session) -> frozenset[str]:
     global _seen
     now = time.monotonic()
     if _seen is None or now >= _seen[0]:
-        _seen = (now + CACHE_SECONDS, _paused_kinds(s))
+        _seen = (now + CACHE_SECONDS, paused_now(s))
     return _seen[1]
 
 
-def _paused_kinds(s: Session) -> frozenset[str]:
+def paused_now(s: Session) -> frozenset[str]:
+    """The kinds that are paused at this moment."""
     found: set[str] = set()
     for scope in s.execute(text("SELECT scope FROM pauses")).scalars():
         try:

@@ -42,7 +42,7 @@ def park(s: Session, job: Job, reason: str, failure: Failure, *, fence: int | No
             raise LostLease(f"job {job.id}: it was taken over before its end was recorded")
         return False
     endpoint = None if failure.endpoint is None else redact_error(failure.endpoint)
-    values = {"id": job.id, "queue": _queue_of(job.kind), "reason": reason, "error": failure.error}
+    values = {"id": job.id, "queue": queue_of(job.kind), "reason": reason, "error": failure.error}
     values |= {"message": error["message"], "endpoint": endpoint, "context": json.dumps(_context(job, failure))}
     s.execute(_PARK, values)
     return True
@@ -65,7 +65,8 @@ def _context(job: Job, failure: Failure) -> dict[str, Any]:
     return redact({name: value for name, value in known.items() if value is not None})
 
 
-def _queue_of(kind: str) -> str | None:
+def queue_of(kind: str) -> str | None:
+    """The queue that carries `kind`, or None for a kind that nobody works on."""
     try:
         return broker().queue_of(kind)
     except KeyError:

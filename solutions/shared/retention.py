@@ -127,7 +127,7 @@ DELETE FROM outbox WHERE id IN (
 
 
 def published_rows(s: Session, limit: int) -> int:
-    """Deletes outbox rows that were published and taken. A queued job keeps its own: they tell what to publish again."""
+    """Deletes outbox rows that were published and taken. A queued job keeps its own: they are published again."""
     return _deleted(s, _OUTBOX, OUTBOX, limit)
 
 
