@@ -12,6 +12,7 @@ from typing import Literal
 
 import psutil
 
+from accepted.stack import processes
 from accepted.stack.health import Alive, Health
 from accepted.stack.logs import Logs
 from accepted.stack.tether import Tether
@@ -60,6 +61,7 @@ class Child:
         self.born = 0.0  # monotonic time of the last start
         self.crashes: deque[float] = deque(maxlen=16)
         self.starts = 0
+        self.mark = ""  # what it and its descendants carry in their environment
         self.last_ending: str | None = None
         self.sessions: dict[int, float] = {}  # each start leads a session: pid → start time
         self._popen: subprocess.Popen[bytes] | None = None
@@ -82,8 +84,10 @@ class Child:
     def spawn(self, env: Mapping[str, str], cwd: Path, logs: Logs, tether: Tether) -> None:
         """Starts it in a session of its own; its output goes to `logs`."""
         self.due, self.deliberate, self.frozen = None, False, False
+        self.mark = f"{env[processes.RUN_ID]}/{self.name}"
         popen = subprocess.Popen(
-            argv(self.spec.command), env={**env, "PROCESS": self.name, **self.spec.env}, cwd=cwd,
+            argv(self.spec.command), cwd=cwd,
+            env={**env, "PROCESS": self.name, **self.spec.env, processes.RUN_ID: self.mark},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         tether.hold(popen.pid)

@@ -11,15 +11,12 @@ from accepted.stack import processes
 from accepted.stack.child import Child
 
 
-def end(
-    children: Sequence[Child], grace: float, run_id: str | None = None, hurry: threading.Event | None = None
-) -> None:
-    """SIGTERM to each leader; when a leader has gone, to what it left behind; after `grace` seconds SIGKILL
-    to all of it.
+def end(children: Sequence[Child], grace: float, hurry: threading.Event | None = None) -> None:
+    """Ends these and all that they started, for certain.
 
-    Finds descendants also where they moved to another group or session. `run_id`: at the very end, whatever
-    carries it too.
-    Setting `hurry` cuts the grace short.
+    SIGTERM to each leader; when the leaders have gone, to what they left behind; after `grace` seconds, or as soon as
+    `hurry` is set, SIGKILL to all of it. Descendants are found also where they moved to another group or session,
+    or lost their parent.
     """
     leaders = {process for child in children if (process := _leader(child))}
     known = processes.tree(leaders)
@@ -35,14 +32,14 @@ def end(
         known |= processes.tree(running)
         left = {process for process in known if not processes.gone(process)}
         if not running:
-            left |= _left_behind(children, None)
+            left |= _left_behind(children)
             known |= left
             processes.send(left - told, signal.SIGTERM)
             told |= left
         if not left:
             break
         time.sleep(0.02 if running else 0.05)
-    processes.kill(known | _left_behind(children, run_id))
+    processes.kill(known | _left_behind(children))
     processes.until(lambda: all(child.pid is None for child in children), 5)  # reaps the leaders
 
 
@@ -50,6 +47,6 @@ def _leader(child: Child) -> psutil.Process | None:
     return processes.found(pid, child.sessions[pid]) if (pid := child.pid) else None
 
 
-def _left_behind(children: Sequence[Child], run_id: str | None) -> set[psutil.Process]:
+def _left_behind(children: Sequence[Child]) -> set[psutil.Process]:
     sessions = {pid: started for child in children for pid, started in child.sessions.items()}
-    return processes.members(sessions, run_id)
+    return processes.members(sessions, {child.mark for child in children if child.mark})

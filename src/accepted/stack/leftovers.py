@@ -22,11 +22,11 @@ def end_recorded(state: State, grace: float = 5.0) -> int:
         if record.pid and record.started and (process := processes.found(record.pid, record.started))
     }
     sessions = {record.pid: record.started for record in state.processes if record.pid and record.started}
-    everyone = processes.tree(leaders) | processes.members(sessions, state.run_id)
+    everyone = processes.tree(leaders) | processes.members(sessions, {state.run_id})
     processes.send(everyone, signal.SIGCONT)
     processes.send(leaders, signal.SIGTERM)
     processes.until(lambda: all(processes.gone(process) for process in everyone), grace if everyone else 0)
-    processes.kill(everyone | processes.members(sessions, state.run_id))
+    processes.kill(everyone | processes.members(sessions, {state.run_id}))
     for folder in state.folders:
         shutil.rmtree(folder, ignore_errors=True)
     if state.database:

@@ -39,12 +39,11 @@ def tree(leaders: Iterable[psutil.Process]) -> set[psutil.Process]:
     return everyone
 
 
-def members(sessions: Mapping[int, float], run_id: str | None = None) -> set[psutil.Process]:
-    """Live processes in one of these sessions (leader's pid: its start time), or with this run's id in
-    their environment.
+def members(sessions: Mapping[int, float], marks: Collection[str] = ()) -> set[psutil.Process]:
+    """Live processes in one of these sessions (leader's pid: its start time), or marked by their environment.
 
-    Finds also those whose parents have died. A pid that now belongs to a stranger stands for no session of
-    ours.
+    A mark is the whole RUN_ID or its beginning up to a slash: `run` finds `run/relay.1`. So those are found too whose
+    parents have died. A pid that now belongs to a stranger stands for no session of ours.
     """
     ours: set[psutil.Process] = set()
     known = {leader for leader, started in sessions.items() if found(leader, started) or not psutil.pid_exists(leader)}
@@ -52,11 +51,16 @@ def members(sessions: Mapping[int, float], run_id: str | None = None) -> set[psu
         if process.pid == os.getpid():
             continue
         try:
-            if os.getsid(process.pid) in known or (run_id and process.environ().get(RUN_ID) == run_id):
+            if os.getsid(process.pid) in known or (marks and _marked(process, marks)):
                 ours.add(process)
         except (OSError, psutil.Error):
             continue
     return {process for process in ours if not gone(process)}
+
+
+def _marked(process: psutil.Process, marks: Collection[str]) -> bool:
+    found = process.environ().get(RUN_ID)
+    return found is not None and any(found == mark or found.startswith(f"{mark}/") for mark in marks)
 
 
 def send(processes: Iterable[psutil.Process], number: int) -> None:

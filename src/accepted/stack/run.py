@@ -123,7 +123,7 @@ class Stack:
         self._record.phase("booting")
         tether = Tether(self.run_id)
         self._done.callback(tether.release)
-        self._done.callback(lambda: processes.kill(processes.members({}, self.run_id)))
+        self._done.callback(lambda: processes.kill(processes.members({}, {self.run_id})))
         logs = Logs(self.folder.logs, self.out, width=max(map(len, [*commands, *NAMES])))
         self._done.callback(logs.close)
 

@@ -1,6 +1,7 @@
 """Runs the processes of a Procfile: start, health, restart, and an end that leaves nothing."""
 
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -41,8 +42,9 @@ class Runner:
         self, *, env: Mapping[str, str], cwd: Path, logs: Logs, tether: Tether, grace: float = 10.0,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        mark = f"{tether.run_id}/{secrets.token_hex(4)}"  # several runners may share a tether
         own_programs = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
-        self.env = {**env, "PATH": own_programs, "PYTHONUNBUFFERED": "1", processes.RUN_ID: tether.run_id}
+        self.env = {**env, "PATH": own_programs, "PYTHONUNBUFFERED": "1", processes.RUN_ID: mark}
         self.cwd, self.logs, self.tether, self.grace = cwd, logs, tether, grace
         self.failure: Problem | None = None
         self.hurry = threading.Event()

@@ -110,10 +110,10 @@ def _clean_up(run_id: str, lines: list[str]) -> None:
                 if int(farewell) != signal.SIGKILL:
                     processes.send([process], int(farewell))
                     polite.add(process)
-    everyone = processes.tree(leaders) | processes.members(sessions, run_id)
+    everyone = processes.tree(leaders) | processes.members(sessions, {run_id})
     processes.kill(everyone - processes.tree(polite))
     processes.until(lambda: all(processes.gone(process) for process in polite), 3)
-    processes.kill(everyone | processes.members(sessions, run_id))
+    processes.kill(everyone | processes.members(sessions, {run_id}))
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
