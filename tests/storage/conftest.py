@@ -24,6 +24,7 @@ class StoreServer:
     url: str
     root: Path
     log: Path
+    complaints: Path
     secret: str = SECRET
 
     def open(self, bucket: str = "artifacts", secret: str | None = None) -> ObjectStore:
@@ -52,8 +53,10 @@ class Servers:
         root, log = folder / "store", folder / "store.log"
         command = [sys.executable, "-m", "accepted.store", "--port", "0", "--root", str(root)]
         command += ["--secret", SECRET, "--log", str(log)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        server = StoreServer(process, _first_line(process).rpartition(" ")[2], root, log)
+        complaints = folder / "store.stderr"
+        with complaints.open("a") as stderr:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        server = StoreServer(process, _first_line(process).rpartition(" ")[2], root, log, complaints)
         self.begun.append(server)
         return server
 

@@ -92,6 +92,19 @@ def test_a_client_killed_in_the_middle_of_a_part_leaves_no_part(start_store: Cal
     assert [path.name for path in folder.iterdir()] == ["upload.json"]
 
 
+def test_a_download_cut_short_is_told_by_the_log_and_troubles_no_one(start_store: Callable[[], Any]) -> None:
+    server = start_store()
+    store = server.open()
+    put(store, "big", b"x" * 64 * MIB)
+    with httpx.Client(trust_env=False) as client, client.stream("GET", store.presign("big", 60, "big")) as answer:
+        next(answer.iter_raw())
+    _until(lambda: log(server)[-1]["op"] == "get")
+    assert (log(server)[-1]["status"], log(server)[-1]["broke"]) == (None, "client left")
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+    assert server.complaints.read_text() == ""
+
+
 def test_the_log_tells_every_request_and_so_every_repeat(start_store: Callable[[], Any]) -> None:
     server = start_store()
     store = server.open()
@@ -103,6 +116,7 @@ def test_the_log_tells_every_request_and_so_every_repeat(start_store: Callable[[
     store.delete("k")
     with pytest.raises(NoSuchObject):
         store.stat("k")
+    _until(lambda: len(log(server)) == 7)  # a download's line is written when it is through
     told = [(line["method"], line["op"], line["part"], line["status"], line["bytes"]) for line in log(server)]
     assert told[1:3] == [("PUT", "part", 2, 200, 5)] * 2
     assert [line[:2] for line in told] == [
@@ -193,7 +207,11 @@ def test_what_is_being_read_is_read_to_its_end_although_it_is_replaced(one_serve
     store.close()
 
 
-def test_a_url_of_another_shape_or_a_store_that_is_not_there_says_so(free_port: int) -> None:
+def test_a_url_of_another_shape_or_a_store_that_is_not_there_says_so(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
     for url in ("http://127.0.0.1:1/b", "http://127.0.0.1:1?secret=s", "ftp://x/y", "s3://", "here"):
         with pytest.raises(StoreRefused, match="OBJECT_STORE_URL"):
             open_store(url)

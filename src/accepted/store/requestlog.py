@@ -27,7 +27,8 @@ class RequestLog:
 
 def middleware(log: RequestLog) -> Any:
     """Notes at, seconds, method, op, bucket, key, upload, part, status, bytes (received by a PUT, sent by a
-    GET) and worker (X-Worker); `status` is null where the client left before it had sent or got all.
+    GET) and worker (X-Worker); `status` is null, and broke "client left", where it left before it had
+    sent or got all.
     """
 
     @web.middleware
@@ -54,6 +55,12 @@ def middleware(log: RequestLog) -> Any:
                 line["bytes"] = answer.content_length or 0
             line["status"] = answer.status
             return answer
+        except ConnectionError:
+            # No error of ours, and no one to answer: the connection is closed instead of kept for another request.
+            line["broke"] = "client left"
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
         finally:
             # Before any other answer leaves: who has it finds its line in the log.
             line["seconds"] = round(time.time() - began, 6)
