@@ -7,7 +7,9 @@ from functools import lru_cache
 from uuid import UUID, uuid4
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.defaults import RQ_KEY_PREFIX
 from rq.queue import EnqueueData
@@ -34,7 +36,9 @@ _GRACE = 5
 
 @lru_cache(maxsize=1)
 def _redis() -> Redis:
-    return Redis.from_url(settings().broker, socket_connect_timeout=2, socket_timeout=4)
+    # Nothing is repeated here (redis-py would, for seconds): who calls holds a transaction open, or answers a request.
+    retry = Retry(NoBackoff(), 0)
+    return Redis.from_url(settings().broker, socket_connect_timeout=2, socket_timeout=4, retry=retry)
 
 
 @lru_cache(maxsize=16)
@@ -94,7 +98,7 @@ def decode(raw: bytes) -> Delivery:
     try:
         function, _, (job_id, kind), _ = json.loads(raw)
         delivery = Delivery(UUID(job_id), str(kind))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Undecodable(f"{type(error).__name__} in {len(raw)} bytes") from error
     if function != PERFORM or delivery.kind not in _QUEUES:
         raise Undecodable("it names a function or a kind that is not ours")

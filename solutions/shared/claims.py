@@ -23,7 +23,7 @@ _CLAIM = text(f"""
 WITH changed AS (
     UPDATE jobs SET state = 'running', fence = fence + 1, deliveries = deliveries + 1, worker = :worker,
         started_at = clock_timestamp(), event_seq = event_seq + 1, due_at = NULL,
-        lease_until = now() + make_interval(secs => :lease),
+        lease_until = now() + make_interval(secs => least(:lease, :time_box)),
         deadline = now() + make_interval(secs => :time_box)
     WHERE id = :id AND state = 'queued' AND NOT EXISTS (
         SELECT FROM pauses
@@ -64,7 +64,8 @@ def claim(s: Session, job_id: JobId) -> Claim:
     job = jobs.from_row(row)
     if job.deliveries - 1 - job.failures >= settings().max_crashes:
         raise Exhausted(job)  # the caller's transaction rolls back, and so does this claim
-    return Claim(job, job.fence, at + settings().lease, at + settings().time_box)
+    box = settings().time_box
+    return Claim(job, job.fence, at + min(settings().lease, box), at + box)
 
 
 def _why(s: Session, job_id: JobId) -> str:
@@ -72,7 +73,7 @@ def _why(s: Session, job_id: JobId) -> str:
     return "paused" if state == "queued" else (state or "unknown")
 
 
-_HOLD = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR UPDATE")
+_HOLD = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR NO KEY UPDATE")
 
 
 def hold(s: Session, claim: Claim) -> None:

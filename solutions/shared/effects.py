@@ -7,10 +7,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from billing.db import unit
+from billing.settings import settings
 
 from .core import Claim, LostLease, NotYet, Receipt
 
-_STILL_OURS = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'")
+# Between two statements of any other transaction a session may idle for little more than one call to a partner. An act
+# may take several (ask, then send), each with its time to connect and its time to answer.
+_PATIENCE = "set_config('idle_in_transaction_session_timeout', :patience, true)"
+_PATIENT = text(f"SELECT {_PATIENCE}")
+_STILL_OURS = text(f"SELECT {_PATIENCE} FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'")
 _INTEND = text(
     "INSERT INTO effects (natural_key, job_id) VALUES (:key, :job_id) ON CONFLICT DO NOTHING RETURNING natural_key"
 )
@@ -31,7 +36,10 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
     longer than a lock may be waited for, and whatever `act` raises: then nothing is on record.
     """
     with unit() as s:
-        if claim is not None and not s.execute(_STILL_OURS, {"id": claim.job.id, "fence": claim.fence}).first():
+        patience = {"patience": str(int(settings().partner_timeout * 4000) + 2000)}
+        if claim is None:
+            s.execute(_PATIENT, patience)
+        elif not s.execute(_STILL_OURS, patience | {"id": claim.job.id, "fence": claim.fence}).first():
             raise LostLease(f"job {claim.job.id}: taken over before its effect")
         try:
             job_id = None if claim is None else claim.job.id

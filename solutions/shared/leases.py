@@ -41,6 +41,8 @@ class _Renewer:
                     self.forget(claim)
                 except DatabaseDown as down:
                     log.warning("lease not renewed", job_id=str(claim.job.id), why=str(down))
+                except Exception as error:  # a lock not had in time, say: this thread must outlive it
+                    log.error("lease not renewed", job_id=str(claim.job.id), exc_info=error)
 
     def forget(self, claim: Claim) -> None:
         with self.lock:

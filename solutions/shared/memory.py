@@ -59,8 +59,8 @@ class MemoryBroker:
     def decode(self, raw: bytes) -> Delivery:
         try:
             message = json.loads(raw)
-            delivery = Delivery(UUID(message["job_id"]), message["kind"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            delivery = Delivery(UUID(message["job_id"]), str(message["kind"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Undecodable(f"{type(error).__name__} in {len(raw)} bytes") from error
         if delivery.kind not in _QUEUES:
             raise Undecodable("a kind of work that nobody does here")

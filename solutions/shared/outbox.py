@@ -27,7 +27,7 @@ WITH wanted AS (
 ), added AS (
     INSERT INTO jobs (id, tenant_id, kind, natural_key, args, aggregate, seq, parent_id, trace_id, traceparent)
     SELECT id, tenant_id, kind, natural_key, args, w.aggregate,
-        coalesce(last_seq + 1 - row_number() OVER (PARTITION BY w.aggregate ORDER BY n DESC), 0),
+        coalesce(last_seq + 1 - row_number() OVER (PARTITION BY w.aggregate, ordered ORDER BY n DESC), 0),
         parent_id, trace_id, traceparent
     FROM wanted w LEFT JOIN numbered ON w.ordered AND numbered.aggregate = w.aggregate
     ON CONFLICT (id) DO NOTHING
@@ -67,10 +67,16 @@ def add_many(s: Session, jobs: Sequence[Job]) -> set[JobId]:
     return set(s.execute(_ADD, {"jobs": json.dumps(rows)}).scalars())
 
 
+# A row that the relay has in hand is locked and counts as sent: its message may have been taken already, by the very
+# run that asks here for another. One that is not is held unsent until the caller's change of state is committed.
 _EMIT = text("""
+WITH coming AS (
+    SELECT job_id FROM outbox WHERE job_id = ANY(CAST(:ids AS uuid[])) AND published_at IS NULL
+    FOR SHARE SKIP LOCKED
+)
 INSERT INTO outbox (job_id, kind, aggregate, seq)
 SELECT id, kind, aggregate, seq FROM jobs JOIN unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS w(id, n) USING (id)
-WHERE NOT EXISTS (SELECT FROM outbox o WHERE o.job_id = jobs.id AND o.published_at IS NULL)
+WHERE id NOT IN (SELECT job_id FROM coming)
 ORDER BY n
 """)
 
@@ -78,7 +84,7 @@ ORDER BY n
 def emit(s: Session, job_ids: Sequence[JobId]) -> None:
     """Asks for one more message for each of these jobs: a retry that is due, a lost lease, a requeue, a resume.
 
-    A job that already has an unpublished row gets no second one.
+    A job that already has a message to come gets no second one.
     """
     if job_ids:
         s.execute(_EMIT, {"ids": list(job_ids)})

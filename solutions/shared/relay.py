@@ -38,8 +38,10 @@ WHERE o.published_at IS NULL AND o.aggregate <> ALL(:deferred) AND NOT EXISTS (
     SELECT FROM pauses
     WHERE scope IN ('all', 'kind:' || o.kind, 'queue:' || (CAST(:queues AS jsonb) ->> o.kind)))
 ORDER BY o.id LIMIT :batch
+FOR NO KEY UPDATE OF o
 """)
-_MARK = text("UPDATE outbox SET published_at = clock_timestamp(), not_before = NULL WHERE id = ANY(:ids)")
+# One time for the whole batch, so that (published_at, id) is the order in which messages went out.
+_MARK = text("UPDATE outbox SET published_at = statement_timestamp(), not_before = NULL WHERE id = ANY(:ids)")
 _DEFER = text("""
 UPDATE outbox SET attempts = attempts + 1, last_error = :why,
     not_before = now() + least(30, 0.2 * power(2, attempts)) * interval '1 second'

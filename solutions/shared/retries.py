@@ -12,6 +12,8 @@ from .core import Again, Failure, GiveUp
 
 # 4xx says that the request is wrong, and it will be as wrong the next time; these three say "not now".
 NOT_NOW = frozenset({408, 425, 429})
+# Nobody is kept waiting longer than this by what a partner writes into a header.
+LONGEST_RETRY_AFTER = 86400.0
 
 
 def decide(failure: Failure, attempt: int, now: datetime, rng: Random) -> Again | GiveUp:
@@ -25,10 +27,10 @@ def decide(failure: Failure, attempt: int, now: datetime, rng: Random) -> Again 
         return GiveUp(f"{failure.error} is not worth a retry")
     if attempt >= policy.max_attempts:
         return GiveUp(f"{failure.error} after {attempt} attempts")
-    ceiling = min(policy.retry_cap, policy.retry_base * 2 ** (attempt - 1))
+    ceiling = min(policy.retry_cap, policy.retry_base * 2 ** min(attempt - 1, 60))
     delay = rng.uniform(0, ceiling)
     if failure.retry_after is not None:
-        delay = max(failure.retry_after, 0) + rng.uniform(0, policy.retry_base)
+        delay = min(max(failure.retry_after, 0), LONGEST_RETRY_AFTER) + rng.uniform(0, policy.retry_base)
     return Again(now + timedelta(seconds=delay))
 
 

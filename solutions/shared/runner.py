@@ -1,13 +1,14 @@
 """A message's way: decode, claim, handler, decide, record. Every concern is called from here, and none decides here."""
 
 import json
+import time
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from typing import Any
 
 import structlog
 
 from billing.db import DatabaseDown, unit
+from billing.settings import settings
 
 from . import claims, dead_letters, jobs, leases, retries, telemetry
 from .core import Claim, Exhausted, Failure, GiveUp, Job, JobId, LostLease, NotYet, Refused, Undecodable, broker
@@ -36,8 +37,7 @@ def deliver(raw: bytes, queue: str, *, timed_out: tuple[type[BaseException], ...
 def run(job_id: JobId, *, timed_out: tuple[type[BaseException], ...] = ()) -> None:
     """Claims the job and carries it to its next state. `timed_out`: the backend's exceptions for the time box."""
     try:
-        with unit() as s:
-            claim = claims.claim(s, job_id)
+        claim = _claim(job_id)
     except Refused as refused:
         log.info("message dropped", job_id=str(job_id), why=refused.why)
         return
@@ -54,10 +54,25 @@ def run(job_id: JobId, *, timed_out: tuple[type[BaseException], ...] = ()) -> No
             log.error("job not recorded; its lease will end and it will come again", why=str(down))
 
 
+def _claim(job_id: JobId) -> Claim:
+    """Waits up to a lease for Postgres: a worker that didn't would take message after message, and drop them all."""
+    give_up, pause = time.monotonic() + settings().lease, 0.1
+    while True:
+        try:
+            with unit() as s:
+                return claims.claim(s, job_id)
+        except DatabaseDown as down:
+            if time.monotonic() + pause > give_up:
+                raise
+            log.warning("claim waits", job_id=str(job_id), why=str(down))
+        time.sleep(pause)
+        pause = min(1, pause * 2)
+
+
 def _work(claim: Claim, timed_out: tuple[type[BaseException], ...]) -> None:
     try:
         with leases.kept(claim):
-            result = HANDLERS[claim.job.kind](claim)
+            result = json.dumps(HANDLERS[claim.job.kind](claim))
     except LostLease:
         raise
     except NotYet as not_yet:
@@ -71,8 +86,8 @@ def _work(claim: Claim, timed_out: tuple[type[BaseException], ...]) -> None:
         _succeeded(claim, result)
 
 
-def _succeeded(claim: Claim, result: dict[str, Any]) -> None:
-    extras = {"result": json.dumps(result), "finished": True}
+def _succeeded(claim: Claim, result: str) -> None:
+    extras = {"result": result, "finished": True}
     with unit() as s:
         if not jobs.set_state(
             s, claim.job.id, "succeeded", percent=100, message="done", fence=claim.fence, extras=extras
