@@ -58,7 +58,7 @@ def _query(claim: Claim, report: Report, form: str) -> Output:
 
     with unit() as s:
         if form == "csv":
-            parts = [[one.part, one.first_id, one.last_id, one.lines] for one in csv.plan(s, report)]
+            parts = [[one.part, one.first_id, one.last_id, one.lines] for one in csv.plan(s, report, csv.PART_BYTES)]
         else:
             parts = [[1, 0, 0, count_lines(s, report)]]
     upload = artifacts.begin(claim, form)
