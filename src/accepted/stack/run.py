@@ -75,9 +75,9 @@ class Stack:
 
     def __enter__(self) -> Self:
         commands = self._commands()  # first whatever can be wrong with what was asked for
-        if self._fixed:
-            for which, port in self._fixed.items():
-                ports.require_free(port, f"--{which}-port N")
+        environment.broker_of(self.backend, "", os.environ)
+        for which, port in self._fixed.items():
+            ports.require_free(port, f"--{which}-port N")
         self.folder.claim()
         try:
             self._boot(commands)
