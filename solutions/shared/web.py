@@ -20,6 +20,7 @@ log = telemetry.logger(__name__)
 v1 = Blueprint("work", __name__)
 sessions = Blueprint("sessions", __name__)
 page = Blueprint("page", __name__)
+NEED_TENANT = frozenset({v1.name, api.blueprint.name, views.blueprint.name})
 
 
 def create_app() -> Flask:
@@ -31,10 +32,9 @@ def create_app() -> Flask:
     app.url_map.redirect_defaults = False
     app.url_map.merge_slashes = False
     app.before_request(_trace)
+    app.before_request(_authenticate_where_needed)
     app.after_request(_told)
     problems.register(app, lambda error: log.error("request failed", exc_info=error))
-    for needs_tenant in (v1, api.blueprint, views.blueprint):
-        needs_tenant.before_request(_authenticate)
     for blueprint in (v1, api.blueprint, views.blueprint, views.artifacts, sessions, health.blueprint, page):
         app.register_blueprint(blueprint)
     if os.environ.get("NOOPS") == "1":
@@ -48,6 +48,11 @@ def create_app() -> Flask:
 def _trace() -> None:
     g.trace_id, g.traceparent = telemetry.trace(request.headers.get("traceparent"))
     telemetry.bind(trace_id=g.trace_id)
+
+
+def _authenticate_where_needed() -> None:
+    if request.blueprint in NEED_TENANT:
+        _authenticate()
 
 
 def _authenticate() -> None:

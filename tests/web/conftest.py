@@ -89,12 +89,12 @@ def product(postgres_url: str) -> Product:
 
 
 @pytest.fixture
-def flask_app(app_environment: None, monkeypatch: pytest.MonkeyPatch, object_store_url: str) -> Iterator[Flask]:
+def flask_app(app_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     from app.shared import auth, web
     from billing import db
     from billing.settings import settings
 
-    monkeypatch.setenv("OBJECT_STORE_URL", object_store_url)
+    monkeypatch.setenv("OBJECT_STORE_URL", "memory://")
     settings.cache_clear()
     db.limit_connections(4)
     auth.forget()
