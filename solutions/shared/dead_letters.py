@@ -96,7 +96,7 @@ def park_raw(s: Session, raw: bytes, queue: str, reason: str) -> None:
 def size(s: Session) -> dict[str, int]:
     """How many open letters each queue has; queues without any are left out."""
     found = s.execute(text(f"SELECT coalesce(queue, ''), count(*) FROM dead_letters WHERE {OPEN} GROUP BY 1"))
-    return dict(found.tuples().all())
+    return {row[0]: row[1] for row in found}
 
 
 def listing(

@@ -33,7 +33,7 @@ STATES = ("queued", "running", "retrying")
 def queues(s: Session) -> dict[str, Any]:
     """The answer of `ops queues`. Works with the broker down: then the depths are None."""
     unfinished = {row["kind"]: row for row in s.execute(_UNFINISHED).mappings()}
-    ages = {kind: float(age) for kind, age in s.execute(_OLDEST).tuples()}
+    ages = {row.kind: float(row.age) for row in s.execute(_OLDEST)}
     letters = dead_letters.size(s)
     paused = control.paused_now(s)
     count, age = outbox.backlog(s)
