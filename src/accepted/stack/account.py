@@ -44,6 +44,7 @@ class Account:
 def server_account() -> Account | None:
     """Whom PostgreSQL runs as: `nobody` where we are root, None (as ourselves) otherwise."""
     if os.geteuid() != 0:
+        _require_a_name(os.geteuid())
         return None
     try:
         entry = pwd.getpwnam("nobody")
@@ -54,6 +55,16 @@ def server_account() -> Account | None:
             "Run as an ordinary user.",
         ) from None
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def _require_a_name(uid: int) -> None:
+    """`initdb` looks its user up, and a container may run as a number that no account has."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        why = f"it asks for the name of its user, and no account of this machine has the number {uid}"
+        cure = "Run as a user who has one, or name a running server with DATABASE_URL."
+        raise Problem("PostgreSQL cannot start", why, cure) from None
 
 
 def popen_as(account: Account | None) -> PopenAs:

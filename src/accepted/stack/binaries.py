@@ -5,6 +5,7 @@ package.
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,11 +87,10 @@ def _candidates(
     if only != "wheel":
         seen: set[Path] = set()
         for folder in os.get_exec_path():
-            found = Path(folder) / program
-            if found.is_file() and os.access(found, os.X_OK):
+            if found := shutil.which(program, path=folder):
                 # Debian puts links on the PATH, and the other programs only into the folder that they point
                 # to.
-                directory = found.resolve().parent
+                directory = Path(found).resolve().parent
                 if directory not in seen:
                     seen.add(directory)
                     yield "path", directory
