@@ -154,7 +154,7 @@ def _of_outbox(s: Session) -> Iterator[Metric]:
 
 def _of_ends(s: Session) -> Iterator[Metric]:
     letters = GaugeMetricFamily("dead_letters", "Dead letters that nobody has dealt with.", labels=["queue"])
-    counted = dict.fromkeys(broker().queues(), 0) | dict(s.execute(_LETTERS).tuples().all())
+    counted = dict.fromkeys(broker().queues(), 0) | {row.queue: row.n for row in s.execute(_LETTERS)}
     for queue, n in counted.items():
         letters.add_metric([queue], n)
     yield letters
