@@ -25,10 +25,10 @@ NAMESPACE = UUID("5f0b1f6e-8d1c-5b7e-9a52-2f3a4c8e7d10")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How to accept one kind of work: its body, and what writes the domain row and names the job."""
+    """How to accept one kind of work: its body, and what writes the domain row, or hands it on, and names the job."""
 
     body: type[bodies.Body]
-    write: Callable[[Session, Any], Job]
+    write: Callable[[Session, Any], Job | tuple[Job, outbox.Row]]
     key_required: bool = False
 
 
@@ -63,8 +63,9 @@ def _accept(kind: str, work: Work) -> Response:
 
 
 def _answer(s: Session, work: Work, body: bodies.Body) -> idempotency.Answer:
-    job = work.write(s, body)
-    if not outbox.add(s, job):
+    written = work.write(s, body)
+    job, row = written if isinstance(written, tuple) else (written, None)
+    if not outbox.add(s, job, row):
         job = jobs.get(s, job.id) or job
     g.job_id = str(job.id)
     shown = {"id": str(job.id), "kind": job.kind, "state": job.state, "natural_key": job.natural_key}
@@ -98,16 +99,17 @@ def _job(kind: str, key: str, args: dict[str, Any], aggregate: str) -> Job:
     )
 
 
-_REPORT = text(
-    "INSERT INTO reports (id, tenant_id, format, period_from, period_to) VALUES (:id, :tenant, :format, :first, :last)"
+_REPORT = (
+    "INSERT INTO reports (id, tenant_id, format, period_from, period_to)"
+    " VALUES (:report, :tenant, :format, :first, :last)"
 )
 
 
-def _report(s: Session, body: bodies.Report) -> Job:
+def _report(s: Session, body: bodies.Report) -> tuple[Job, outbox.Row]:
     report = uuid4()
     period = {"first": body.first, "last": body.last}
-    s.execute(_REPORT, {"id": report, "tenant": g.tenant_id, "format": body.format, **period})
-    return _job("report.export", f"report:{report}:1", {"report_id": str(report)}, f"report:{report}")
+    row = outbox.Row(_REPORT, {"report": report, "tenant": g.tenant_id, "format": body.format, **period})
+    return _job("report.export", f"report:{report}:1", {"report_id": str(report)}, f"report:{report}"), row
 
 
 # Asked for again, an event of the same version and type is the one that is there already; so is its job.
