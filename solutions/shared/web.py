@@ -10,6 +10,7 @@ from billing import api
 from billing.settings import settings
 
 from . import auth, bodies, health, links, problems, routes, telemetry, views
+from .ops import ops
 from .problems import Problem
 
 LARGEST_BODY = 64 * 1024
@@ -37,6 +38,7 @@ def create_app() -> Flask:
     problems.register(app, lambda error: log.error("request failed", exc_info=error))
     for blueprint in (v1, api.blueprint, views.blueprint, views.artifacts, sessions, health.blueprint, page):
         app.register_blueprint(blueprint)
+    app.cli.add_command(ops)
     if os.environ.get("NOOPS") == "1":
         app.add_url_rule("/v1/noops", view_func=_noops, methods=["POST"])
     return app

@@ -1,4 +1,4 @@
-"""One tenant's work on a real Postgres, in eager mode: the broker is in memory, nothing waits, and third parties are real."""
+"""One tenant's work on a real Postgres, in eager mode: the broker is in memory, nothing waits, partners are real."""
 
 import json
 import secrets
@@ -8,12 +8,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
-
 from app.shared import claims, control, dead_letters, jobs, memory, outbox, relay, retention
 from app.shared.core import Claim, Failure, Job
 from app.shared.eager import Eager, eager
 from app.shared.ops import ops
+from click.testing import CliRunner, Result
+
 from billing import db
 from billing.settings import settings
 

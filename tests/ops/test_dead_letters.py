@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-
 from app.shared import dead_letters, jobs
 from app.shared.core import Failure, LostLease
 from app.shared.letters import Choice
+
 from billing.db import unit
 from tests.ops.conftest import TRACE, House
 
@@ -127,7 +127,10 @@ def test_what_fails_again_is_a_new_letter_with_its_own_figures(house: House) -> 
     with unit() as s:
         dead_letters.requeue(s, Choice(), "ada")
     house.park(job)
-    assert house.rows("SELECT attempts, requeued_at IS NOT NULL FROM dead_letters ORDER BY id") == [(1, True), (1, False)]
+    assert house.rows("SELECT attempts, requeued_at IS NOT NULL FROM dead_letters ORDER BY id") == [
+        (1, True),
+        (1, False),
+    ]
     with unit() as s:
         assert dead_letters.size(s) == {"noops": 1}
 

@@ -1,9 +1,9 @@
 """A pause stops one thing and nothing else, and its end loses nothing."""
 
 import pytest
-
 from app.shared import control, jobs
 from app.shared.core import Refused
+
 from billing.db import unit
 from tests.ops.conftest import House
 
@@ -67,7 +67,9 @@ def test_jobs_are_published_again_in_their_order(house: House) -> None:
     pause("all")
     house.eager.broker.purge("payouts")
     assert resume("all") == 5
-    assert [row[0] for row in house.rows("SELECT job_id FROM outbox WHERE published_at IS NULL ORDER BY id")] == accepted
+    assert [
+        row[0] for row in house.rows("SELECT job_id FROM outbox WHERE published_at IS NULL ORDER BY id")
+    ] == accepted
 
 
 def test_twice_changes_nothing_and_the_audit_tells_each_change_once(house: House) -> None:

@@ -6,10 +6,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from app.shared.redaction import GONE, is_telling, redact, redact_error, redact_raw, redact_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.shared.redaction import GONE, is_telling, redact, redact_error, redact_raw, redact_text
 from billing.seed import PII
 from billing.seed.people import Person, iban, person
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app.shared import jobs, telemetry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.shared import jobs, telemetry
 from billing.settings import settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,12 @@ def test_a_line_says_when_who_and_what(lines: Lines) -> None:
     telemetry.logger(__name__).info("job started", delivery=1, nothing=None)
     (line,) = lines()
     assert list(line)[:5] == ["ts", "level", "event", "process", "pid"]
-    assert (line["level"], line["event"], line["process"], line["pid"]) == ("info", "job started", "worker-io", os.getpid())
+    assert (line["level"], line["event"], line["process"], line["pid"]) == (
+        "info",
+        "job started",
+        "worker-io",
+        os.getpid(),
+    )
     assert line["ts"].endswith("Z")
     assert line["delivery"] == 1
     assert "nothing" not in line
@@ -119,7 +124,9 @@ def test_a_reader_that_went_away_does_not_end_the_work() -> None:
 
 
 def test_an_error_that_ends_the_process_is_a_line_too() -> None:
-    code = "from app.shared import telemetry; telemetry.configure('relay'); raise ValueError('no zoe@customers.example')"
+    code = (
+        "from app.shared import telemetry; telemetry.configure('relay'); raise ValueError('no zoe@customers.example')"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
     line = json.loads(done.stderr)
     assert done.returncode == 1

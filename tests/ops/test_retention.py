@@ -1,0 +1,265 @@
+"""What is past its time goes in small batches; counters don't notice, and what somebody still needs stays."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from app.shared import artifacts, dead_letters, effects, outbox, retention
+from app.shared.core import Receipt
+from app.shared.gauges import TOTALS
+from app.shared.letters import Choice
+
+from billing.db import unit
+from billing.storage import ObjectStore, Upload
+from tests.ops.conftest import House
+
+LONG = "8 days"
+
+
+def counted(house: House) -> dict[tuple[str, str], int]:
+    """Each counter as `/metrics` shows it: what live rows say, and what deleted ones said."""
+    found: dict[tuple[str, str], int] = {}
+    for name, each in TOTALS.items():
+        for kind, value in house.rows(f"SELECT kind, sum({each}) FROM jobs GROUP BY kind"):
+            found[kind, name] = int(value)
+    for kind, name, value in house.rows("SELECT kind, name, value FROM counters"):
+        found[kind, name] = found.get((kind, name), 0) + int(value)
+    return {key: value for key, value in found.items() if value}
+
+
+def ids(house: House) -> set[object]:
+    return {row[0] for row in house.rows("SELECT id FROM jobs")}
+
+
+def test_a_job_past_its_time_goes_with_all_that_hangs_on_it(house: House) -> None:
+    old = house.accept()
+    house.eager.drain()
+    house.age("jobs", "finished_at", LONG)
+    young = house.accept()
+    house.eager.drain()
+    assert retention.clean()["jobs"] == 1
+    assert ids(house) == {young.id}
+    for table in ("job_events", "outbox", "job_steps"):
+        assert house.one(f"SELECT count(*) FROM {table} WHERE job_id = %s", old.id) == 0
+
+
+def test_no_counter_falls_when_jobs_go(house: House) -> None:
+    for _ in range(3):
+        house.accept()
+    house.eager.drain()
+    house.dead("email.send")
+    with unit() as s:
+        dead_letters.purge(s, Choice(), "ada", "test")
+    before = counted(house)
+    assert before["noop", "accepted"] == 3
+    assert before["email.send", "failed"] == 1
+    house.age("jobs", "finished_at", LONG)
+    for left in (2, 0):  # in batches of two, as it would in many processes
+        retention.clean(limit=2, budget=0)
+        assert counted(house) == before
+        assert len(ids(house)) == left
+
+
+def test_a_parent_stays_as_long_as_any_of_its_children(house: House) -> None:
+    parent = house.accept()
+    child = house.accept(parent_id=parent.id)
+    lingering = house.accept(parent_id=parent.id)
+    house.eager.drain()
+    house.rows("UPDATE jobs SET finished_at = finished_at - interval '8 days' WHERE id <> %s", lingering.id)
+    assert retention.clean()["jobs"] == 0
+    house.rows("UPDATE jobs SET state = 'running', finished_at = NULL WHERE id = %s", lingering.id)
+    assert retention.clean()["jobs"] == 0
+    assert ids(house) == {parent.id, child.id, lingering.id}
+    house.rows(
+        "UPDATE jobs SET state = 'succeeded', finished_at = now() - interval '8 days' WHERE id = %s", lingering.id
+    )
+    assert retention.clean()["jobs"] == 3
+    assert house.one("SELECT value FROM counters WHERE kind = 'noop' AND name = 'accepted'") == 3
+
+
+def test_a_family_larger_than_a_batch_goes_all_the_same(house: House) -> None:
+    parent = house.accept()
+    for _ in range(5):
+        house.accept(parent_id=parent.id)
+    house.eager.drain()
+    house.age("jobs", "finished_at", LONG)
+    assert retention.clean(limit=2)["jobs"] == 6
+
+
+def test_a_failed_job_waits_for_somebodys_decision(house: House) -> None:
+    job = house.dead()
+    house.age("jobs", "finished_at", LONG)
+    assert retention.clean()["jobs"] == 0
+    with unit() as s:
+        dead_letters.purge(s, Choice(), "ada", "test")
+    assert retention.clean()["jobs"] == 1
+    assert house.rows("SELECT job_id, natural_key FROM dead_letters") == [(None, job.natural_key)]
+
+
+def test_a_child_that_is_requeued_meanwhile_saves_its_family(house: House) -> None:
+    parent = house.accept()
+    house.eager.drain()
+    child = house.dead(parent_id=parent.id)
+    house.rows("UPDATE dead_letters SET purged_at = now()")
+    house.age("jobs", "finished_at", LONG)
+    gone: list[int] = []
+    with unit() as s:
+        # The row is changed and not committed yet: the cleaner must wait for it, and then look again.
+        house_changed = s.connection().exec_driver_sql(
+            "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = %(id)s RETURNING id", {"id": child.id}
+        )
+        assert house_changed.first() is not None
+        cleaner = threading.Thread(target=lambda: gone.append(retention.clean()["jobs"]))
+        cleaner.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        end = datetime.now(UTC) + timedelta(seconds=10)
+        while house.one(waits) == 0:
+            assert datetime.now(UTC) < end, "the cleaner did not wait for the lock"
+    cleaner.join(20)
+    assert gone == [0]
+    assert ids(house) == {parent.id, child.id}
+
+
+def test_published_rows_go_once_the_search_for_lost_messages_looks_no_further(house: House) -> None:
+    taken = house.accept()
+    house.eager.drain()
+    house.rows("INSERT INTO pauses (scope, actor) VALUES ('kind:email.send', 'ada')")
+    waiting = house.accept("noop")
+    house.publish()
+    assert retention.clean()["outbox"] == 0
+    house.age("outbox", "published_at", "11 minutes")
+    assert retention.clean()["outbox"] == 0  # it was taken just now: evidence that the queue moves
+    house.age("jobs", "started_at", "11 minutes")
+    assert retention.clean()["outbox"] == 1
+    assert house.rows("SELECT job_id FROM outbox") == [(waiting.id,)]
+    assert house.look(taken) == "succeeded"
+
+
+def test_an_unpublished_row_is_never_deleted(house: House) -> None:
+    job = house.accept()
+    house.age("outbox", "created_at", "1 year")
+    house.age("jobs", "accepted_at", "1 year")
+    retention.clean()
+    assert house.rows("SELECT job_id FROM outbox") == [(job.id,)]
+    with unit() as s:
+        assert outbox.backlog(s)[0] == 1
+
+
+def test_stored_answers_are_kept_for_a_day(house: House) -> None:
+    for key, age in (("old", "25 hours"), ("young", "23 hours")):
+        house.rows(
+            "INSERT INTO idempotency_keys VALUES ('acme', 'POST /', %s, '', 202, '{}', '{}', now() - %s::interval)",
+            key,
+            age,
+        )
+    assert retention.clean()["idempotency_keys"] == 1
+    assert house.rows("SELECT key FROM idempotency_keys") == [("young",)]
+
+
+def test_steps_go_when_their_job_is_done_but_not_those_that_a_requeue_would_go_on_from(house: House) -> None:
+    done, dead, running = house.accept(), house.accept(), house.accept()
+    house.park(dead)
+    house.claim(running)
+    house.eager.drain()
+    for job in (done, dead, running):
+        house.rows("INSERT INTO job_steps (job_id, name, output, fence) VALUES (%s, 'query', '{}', 1)", job.id)
+    assert retention.clean()["job_steps"] == 0
+    house.age("jobs", "finished_at", "2 hours")
+    assert retention.clean()["job_steps"] == 1
+    assert {row[0] for row in house.rows("SELECT job_id FROM job_steps")} == {dead.id, running.id}
+
+
+def test_effects_and_the_audit_are_kept_for_ever(house: House) -> None:
+    job = house.accept()
+    house.eager.drain()
+    with unit() as s:
+        dead_letters.note(s, "ada", "look", "x", {})
+    house.age("jobs", "finished_at", "100 years")
+    house.age("effects", "at", "100 years")
+    house.age("audit", "at", "100 years")
+    retention.clean()
+    assert ids(house) == set()
+    assert house.one("SELECT natural_key FROM effects") == job.natural_key
+    again = house.accept(key=job.natural_key)  # asked again a century later: the effect is on record
+    receipt = effects.once(job.natural_key, lambda key: Receipt("a second time"), claim=house.claim(again))
+    assert receipt.reference != "a second time"
+    assert len(house.audit()) == 1
+
+
+# -- the object store
+
+
+@pytest.fixture
+def store(house: House, object_store_url: str, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The local store, a real process."""
+    from billing.settings import settings
+
+    monkeypatch.setenv("OBJECT_STORE_URL", object_store_url)
+    settings.cache_clear()
+    return artifacts.store()
+
+
+def written(store: ObjectStore, key: str) -> str:
+    upload = store.begin(key)
+    store.complete(upload, [(1, store.put_part(upload, 1, [b"x"]))])
+    return key
+
+
+def keys(store: ObjectStore) -> set[str]:
+    return {stat.key for stat in store.list()} | {upload.key for upload in store.uploads()}
+
+
+def report(house: House, pointer: str | None = None) -> str:
+    number = uuid4()
+    house.rows(
+        "INSERT INTO reports (id, tenant_id, format, period_from, period_to, artifact_key)"
+        " VALUES (%s, 'acme', 'csv', '2025-01-01', '2025-01-02', %s)",
+        number,
+        pointer,
+    )
+    return str(number)
+
+
+def test_only_what_nobody_needs_is_swept(house: House, store: ObjectStore) -> None:
+    number, at_work, parked = report(house), report(house), report(house)
+    orphan = written(store, f"acme/reports/{number}/v1/1.csv")
+    pointed = written(store, f"acme/reports/{number}/v1/2.csv")
+    house.rows("UPDATE reports SET artifact_key = %s WHERE id = %s", pointed, number)
+    house.accept("report.export", args={"report_id": at_work})
+    completed = written(store, f"acme/reports/{at_work}/v1/1.csv")  # whole, and not pointed at yet
+    house.dead("report.export", args={"report_id": parked})
+    requeueable = store.begin(f"acme/reports/{parked}/v1/1.csv")
+    abandoned = store.begin(f"acme/reports/{number}/v1/3.csv")
+    foreign = written(store, "somebody/elses/file.txt")
+    assert isinstance(abandoned, Upload)
+
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    assert retention.sweep(store, soon - timedelta(hours=1)) == {"artifacts": 0, "uploads": 0}  # all too young
+    assert retention.sweep(store, soon) == {"artifacts": 1, "uploads": 1}
+    assert keys(store) == {pointed, completed, requeueable.key, foreign}
+    assert orphan not in keys(store)
+
+
+def test_a_reports_file_lives_as_long_as_its_job(house: House, store: ObjectStore) -> None:
+    number = report(house)
+    key = written(store, f"acme/reports/{number}/v1/1.csv")
+    house.rows("UPDATE reports SET artifact_key = %s WHERE id = %s", key, number)
+    job = house.accept("report.export", args={"report_id": number})
+    house.rows("UPDATE jobs SET state = 'succeeded', finished_at = now() - interval '8 days' WHERE id = %s", job.id)
+    retention.clean()
+    assert ids(house) == set()
+    retention.sweep(store, datetime.now(UTC) + timedelta(minutes=1))
+    assert key not in keys(store)
+
+
+def test_a_store_that_is_down_holds_up_nothing_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from accepted.stack import ports
+    from billing.settings import settings
+
+    monkeypatch.setenv("OBJECT_STORE_URL", f"http://127.0.0.1:{ports.free_port()}/artifacts?secret=x")
+    settings.cache_clear()
+    house.accept()
+    house.eager.drain()
+    house.age("jobs", "finished_at", LONG)
+    assert retention.clean()["jobs"] == 1
