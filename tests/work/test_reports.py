@@ -56,6 +56,18 @@ def test_a_repeated_run_makes_no_second_artifact(world: World) -> None:
     assert objects(again) == [pointer(world, again).artifact_key]
 
 
+def test_a_report_that_is_rendered_again_all_the_same_keeps_its_first_artifact(world: World) -> None:
+    first = world.claim(world.report())
+    export(first)
+    kept = pointer(world, first).artifact_key
+    steps.forget(first)
+    again = world.taken_over(first)
+    export(again)
+    assert pointer(world, again).artifact_key == kept
+    assert objects(again) == [kept]
+    assert list(artifacts.store().uploads("acme/")) == []
+
+
 def test_a_pdf_is_one_part(world: World) -> None:
     claim = world.claim(world.report("pdf"))
     export(claim)

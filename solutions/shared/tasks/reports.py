@@ -107,6 +107,8 @@ def _upload(claim: Claim, upload: Upload, refs: list[artifacts.Ref]) -> Output:
         return Receipt(upload.key, {"bytes": artifacts.finish(upload, refs)})
 
     receipt = effects.once(claim.job.natural_key, complete, claim=claim)
+    if receipt.reference != upload.key:  # the file was made by an earlier run of the same report
+        artifacts.store().abort(upload)
     return {"key": receipt.reference, "bytes": receipt.detail["bytes"]}
 
 
