@@ -60,7 +60,8 @@ class Api:
         return found
 
     def job(self, job_id: str) -> dict[str, Any]:
-        return self.get(f"/jobs/{job_id}")
+        job: dict[str, Any] = self.get(f"/jobs/{job_id}")["job"]
+        return job
 
     def ended(self, job_id: str, seconds: float = 30.0) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ class Closing:
 
 
 def judge(jobs: Iterable[Mapping[str, Any]], dead: int, ledger: Mapping[str, Mapping[str, int]]) -> Closing:
-    """`jobs`: kind, state, natural_key, failures, requeues, result, retries, artifacts. `ledger`: kind → key → effects."""
+    """`jobs` are rows of `JOBS`; `dead` counts dead letters; `ledger` is kind → key → number of effects."""
     rows = list(jobs)
     effects: dict[str, int] = {}
     wrong: list[str] = []
@@ -72,7 +72,7 @@ def judge(jobs: Iterable[Mapping[str, Any]], dead: int, ledger: Mapping[str, Map
 JOBS = """
 SELECT j.kind, j.state, j.natural_key, j.requeues, j.result,
     (SELECT count(*) FROM job_events e WHERE e.job_id = j.id AND e.state = 'retrying') AS retries,
-    (SELECT count(*) FROM reports r WHERE r.id::text = j.args ->> 'report_id' AND r.artifact_key IS NOT NULL) AS artifacts
+    (SELECT count(r.artifact_key) FROM reports r WHERE r.id::text = j.args ->> 'report_id') AS artifacts
 FROM jobs j
 """
 

@@ -1,6 +1,7 @@
 """`accepted demo`: boots everything, plays the story, counts, and stops everything."""
 
 import json
+import os
 import sys
 import time
 from contextlib import ExitStack
@@ -13,10 +14,9 @@ import psycopg
 
 from billing.seed import PERIOD, token
 
-from ..stack.errors import Problem
 from ..stack.run import Stack
 from . import closing, story, timeline
-from .client import Api, Partner, Stuck
+from .client import Api, Partner, Stuck, until
 from .screen import Screen
 
 SEED = 7
@@ -37,8 +37,6 @@ def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
     Exits 0 where every natural key has exactly one effect, counted from the partner's ledger and Postgres;
     1 where one has none or two, or something did not come to its end.
     """
-    import os
-
     screen = Screen(quiet=as_json)
     tree = tree or os.environ.get("TREE") or "solutions"
     try:
@@ -53,15 +51,16 @@ def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
 
 
 def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closing:
-    """Raises Problem (cannot boot), Stuck (something did not happen in time)."""
+    """Raises stack.errors.Problem (cannot boot), Stuck (something did not happen in time)."""
     screen.line(screen.style("Accepted: one request's way through the house", bold=True))
     timings = ", ".join(f"{name.lower().replace('_', ' ')} {value}" for name, value in TIMINGS.items())
     screen.line(screen.style(f"   shortened for the stage: {timings} (seconds, and attempts)", dim=True))
     with ExitStack() as leaving:
-        stack = leaving.enter_context(Stack(tree, backend=backend, seed="small", env=TIMINGS))
+        stack = leaving.enter_context(Stack(tree, backend=backend, seed="medium", env=TIMINGS))
         urls = stack.addresses
-        screen.good(f"up: {stack.postgres.label}, {stack.redis.label}, partner, object store, {backend}")
         api, partner = Api(urls.web, token(TENANT, SEED)), Partner(urls.partner)
+        until("the system to be ready", lambda: api.http.get("/readyz").is_success)
+        screen.good(f"up: {stack.postgres.label}, {stack.redis.label}, partner, object store, {backend}")
         stage = story.Stage(screen, api, partner, stack.env, Path.cwd(), PERIOD_ISO)
         ids = pick(urls.database)
         screen.act(1, "A report: 202 at once, the work elsewhere")
@@ -77,7 +76,7 @@ def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closi
         result = closing.judge(*closing.read(urls.database), ledger=partner.http.get("/ledger/summary").json())
         screen.act(5, "Closing count, from the partner's ledger and Postgres")
         show(screen, result)
-        took = time.monotonic() - screen.began
+    took = time.monotonic() - screen.began
     screen.line(screen.style(f"   everything is stopped again; {took:.0f} s in all", dim=True))
     return result
 
@@ -92,9 +91,7 @@ def pick(database_url: str) -> dict[str, Any]:
         account = c.execute("SELECT min(id) FROM payout_accounts WHERE tenant_id = %s", (TENANT,)).fetchone()
         rows = c.execute("SELECT id FROM subscribers WHERE tenant_id = %s AND active ORDER BY id", (TENANT,)).fetchall()
     if not (invoice and account and len(rows) > 1):
-        raise Problem(
-            "the demo has no data", f"tenant {TENANT} has no invoice, account or subscribers", "Run it again."
-        )
+        raise Stuck(f"tenant {TENANT} has no invoice, account or subscribers to show")
     return {"invoice": invoice[0], "account": account[0], "subscribers": [row[0] for row in rows]}
 
 

@@ -21,7 +21,7 @@ class Screen:
         self.colour = self.terminal and "NO_COLOR" not in os.environ
         self.began = time.monotonic()
         self._open_bar = False
-        self._shown = -1
+        self._shown = (-1, False)
 
     def style(self, text: str, **how: bool | str) -> str:
         return click.style(text, **how) if self.colour else text  # type: ignore[arg-type]
@@ -55,12 +55,17 @@ class Screen:
             room = shutil.get_terminal_size().columns - 1
             print("\r" + f"            {text}".ljust(room)[:room], end="", file=self.out, flush=True)
             self._open_bar = True
-        elif percent // 10 != self._shown:
-            self._shown = percent // 10
+        elif (percent // 10, percent == 100) != self._shown:
+            self._shown = (percent // 10, percent == 100)
             self.say(text)
 
     def close_bar(self) -> None:
+        """Ends the line on which a bar moved."""
         if self._open_bar:
             print(file=self.out)
             self._open_bar = False
-        self._shown = -1
+
+    def new_bar(self) -> None:
+        """The next bar starts from nothing."""
+        self.close_bar()
+        self._shown = (-1, False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from .client import Answer, Api, Partner, until
+from .client import TERMINAL, Answer, Api, Partner, until
 from .screen import Screen
 
 
@@ -33,7 +33,9 @@ class Stage:
         """`flask ops …  --json`, as an operator would type it."""
         self.screen.say(self.screen.style("$ flask ops " + shlex.join(arguments), fg="cyan"))
         command = [sys.executable, "-m", "flask", "--app", "app.shared.web", "ops", *arguments, "--json"]
-        done = subprocess.run(command, env=self.env, cwd=self.root, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, check=False, env=self.env, cwd=self.root, capture_output=True, text=True, timeout=60
+        )
         if done.returncode != 0:
             raise RuntimeError(f"flask ops {shlex.join(arguments)} exited with {done.returncode}: {done.stderr[-400:]}")
         found: dict[str, Any] = json.loads(done.stdout)
@@ -54,13 +56,12 @@ def export(stage: Stage, file_format: str = "csv") -> None:
     stage.screen.say("the same request again, as an impatient client sends it → the same job")
     for event in stage.api.follow(answer.events):
         stage.screen.bar(event["percent"], event["message"] or event["state"])
-    stage.screen.close_bar()
+    stage.screen.new_bar()
     job = stage.api.ended(answer.job_id)
     url = job["artifact"]["url"]
     content = stage.api.download(url)
     lines = content.count(b"\n")
     stage.screen.good(f"downloaded through its signed URL: {len(content):,} bytes, {lines:,} lines")
-    stage.screen.say(stage.screen.style(content.splitlines()[1].decode()[:88], dim=True))
 
 
 def mail(stage: Stage, invoice: int) -> None:
@@ -86,13 +87,13 @@ def fanout(stage: Stage, invoice: int, flaky: str | None, broken: str | None) ->
 
     def children() -> dict[str, Any] | None:
         found: dict[str, Any] = stage.api.job(answer.job_id)["children"]
-        over = sum(found["by_state"].get(state, 0) for state in ("succeeded", "failed", "cancelled"))
+        over = sum(found[state] for state in TERMINAL)
         stage.screen.bar(round(100 * over / found["total"]), f"{over} of {found['total']} subscribers answered for")
         return found if over == found["total"] else None
 
     found = until("the end of all deliveries", children)
-    stage.screen.close_bar()
-    delivered = found["by_state"].get("succeeded", 0)
+    stage.screen.new_bar()
+    delivered = found["succeeded"]
     if flaky:
         tries = len(stage.partner.ledger(subscriber=flaky)["calls"])
         stage.screen.good(f"subscriber {flaky} stumbled twice and was retried: delivered at attempt {tries}")

@@ -32,4 +32,5 @@ def calls(entries: Iterable[Mapping[str, Any]]) -> list[tuple[float, str]]:
 
 def render(entries: Iterable[tuple[float, str]]) -> list[str]:
     """Lines in order of time, with the local time of day to the millisecond."""
-    return [f"{datetime.fromtimestamp(at):%H:%M:%S.%f}"[:-3] + f"  {text}" for at, text in sorted(entries)]
+    local = datetime.now().astimezone().tzinfo
+    return [f"{datetime.fromtimestamp(at, local):%H:%M:%S.%f}"[:-3] + f"  {text}" for at, text in sorted(entries)]
