@@ -39,7 +39,9 @@ wanted AS (
     INSERT INTO job_events (job_id, seq, tenant_id, state, percent, message)
     SELECT id, 1, tenant_id, 'queued', 0, '' FROM added
 )
-INSERT INTO outbox (job_id, kind, aggregate, seq) SELECT id, kind, aggregate, seq FROM added ORDER BY seq
+INSERT INTO outbox (job_id, kind, aggregate, seq)
+SELECT id, kind, aggregate, seq FROM added JOIN (SELECT id, min(n) AS n FROM wanted GROUP BY id) place USING (id)
+ORDER BY n
 RETURNING job_id
 """
 

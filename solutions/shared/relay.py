@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from billing.db import DatabaseDown, unit
@@ -147,3 +148,6 @@ def loop(stop: threading.Event) -> None:
                 log.warning("relay waits", why=str(down))
             outage = min(1.0, max(0.05, outage * 2))
             wait(stop, outage)
+        except DBAPIError as error:  # a lock not had in time, say: the rows are as they were
+            log.error("batch undone", exc_info=error)
+            wait(stop, 1)

@@ -5,9 +5,11 @@ It speaks to Postgres, so it works while the broker is down. Several may run: an
 
 import threading
 import time
+from collections.abc import Collection
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from billing.db import DatabaseDown, unit
@@ -32,22 +34,28 @@ SELECT id, event_seq, tenant_id, state, percent, message FROM changed RETURNING 
 
 # A queued job whose message was published a while ago and is gone: the worker that popped it died before it could
 # claim (RQ's BLPOP, rq#758), or the broker lost its last second. A long queue looks the same from here, so age alone
-# proves nothing: either the queue is empty, or a message published later was taken at least a lease ago.
+# proves nothing: either the queue is empty, or a message that went out later was taken at least a lease ago. Which of
+# its messages started a job that had several can't be told; its first is the careful answer, since one that comes
+# back behind the queue (a retry) would make all of the queue look lost.
 _STRANDED = text("""
 WITH candidate AS (
-    SELECT j.id, max(o.published_at) AS published_at
-    FROM jobs j JOIN outbox o ON o.job_id = j.id
+    SELECT j.id, o.published_at, o.id AS row_id
+    FROM jobs j LEFT JOIN LATERAL (
+        SELECT id, published_at FROM outbox WHERE job_id = j.id ORDER BY published_at DESC NULLS FIRST, id DESC LIMIT 1
+    ) o ON true
     WHERE j.state = 'queued' AND j.kind = ANY(:kinds)
-    GROUP BY j.id
-    HAVING count(*) FILTER (WHERE o.published_at IS NULL) = 0
-       AND max(o.published_at) < now() - make_interval(secs => 2 * :lease)
-    ORDER BY 2 LIMIT 500
+        AND (o.published_at < now() - make_interval(secs => 2 * :lease) OR o.id IS NULL)
+    ORDER BY 2, 3 LIMIT 500
 )
-SELECT id FROM candidate c
-WHERE :empty OR c.published_at < (
-    SELECT max(o.published_at) FROM jobs j JOIN outbox o ON o.job_id = j.id
-    WHERE j.kind = ANY(:kinds) AND j.started_at BETWEEN now() - interval '10 minutes'
-        AND now() - make_interval(secs => :lease))
+SELECT id FROM candidate
+WHERE :empty OR row_id IS NULL OR (published_at, row_id) < (
+    SELECT o.published_at, o.id FROM jobs j CROSS JOIN LATERAL (
+        SELECT id, published_at FROM outbox WHERE job_id = j.id AND published_at < j.started_at
+        ORDER BY published_at, id LIMIT 1
+    ) o
+    WHERE j.kind = ANY(:kinds) AND j.started_at < now() - make_interval(secs => :lease)
+        AND (j.state = 'running' OR j.finished_at > now() - make_interval(secs => 3 * :lease))
+    ORDER BY 1 DESC, 2 DESC LIMIT 1)
 """)
 
 
@@ -65,14 +73,19 @@ def reap(s: Session) -> list[JobId]:
     return lost
 
 
-def restore(s: Session) -> list[JobId]:
-    """Jobs whose message was lost on its way get another. Raises BrokerDown."""
+def empty_queues() -> frozenset[str]:
+    """The queues in which no message waits. Raises BrokerDown."""
+    return frozenset(queue for queue in broker().queues() if broker().depth(queue) == 0)
+
+
+def restore(s: Session, empty: Collection[str]) -> list[JobId]:
+    """Jobs whose message was lost on its way get another; `empty` names the queues that were seen empty just now."""
     kinds_of: dict[str, list[str]] = {}
     for kind in jobs.KINDS:
         kinds_of.setdefault(broker().queue_of(kind), []).append(kind)
     found: list[JobId] = []
     for queue, kinds in kinds_of.items():
-        values = {"kinds": kinds, "lease": settings().lease, "empty": broker().depth(queue) == 0}
+        values = {"kinds": kinds, "lease": settings().lease, "empty": queue in empty}
         found += s.execute(_STRANDED, values).scalars()
     outbox.emit(s, found)
     return found
@@ -89,18 +102,26 @@ def tick(now: float, restore_at: float, clean_at: float) -> tuple[float, float]:
         promote(s)
         if lost := reap(s):
             log.warning("leases ended; the jobs are queued again", jobs=len(lost))
-        if now >= restore_at:
-            restore_at = now + settings().lease / 2
-            try:
-                if gone := restore(s):
-                    log.warning("messages were lost; published again", jobs=len(gone))
-            except BrokerDown as down:
-                log.warning("lost messages not looked for", why=str(down))
+    if now >= restore_at:
+        restore_at = now + settings().lease / 2
+        _restore()
     if now >= clean_at:
         clean_at = now + 30
         if counts := {name: n for name, n in retention.clean().items() if n}:
             log.info("cleaned up", **counts)
     return restore_at, clean_at
+
+
+def _restore() -> None:
+    # The broker is asked outside of any transaction: one that hangs would keep promotions and reaping from committing.
+    try:
+        empty = empty_queues()
+    except BrokerDown as down:
+        log.warning("lost messages not looked for", why=str(down))
+        return
+    with unit() as s:
+        if s.execute(_LEAD).scalar_one() and (gone := restore(s, empty)):
+            log.warning("messages were lost; published again", jobs=len(gone))
 
 
 def loop(stop: threading.Event) -> None:
@@ -112,4 +133,7 @@ def loop(stop: threading.Event) -> None:
             restore_at, clean_at = tick(time.monotonic(), restore_at, clean_at)
         except DatabaseDown as down:
             log.warning("scheduler waits", why=str(down))
+            stop.wait(1)
+        except DBAPIError as error:  # a deadlock, a lock not had in time: the next tick does what this one didn't
+            log.error("tick undone", exc_info=error)
             stop.wait(1)

@@ -52,7 +52,8 @@ def engine() -> Engine:
     if pid not in _engines:
         # A parent's engine stays in the dictionary unclosed on purpose: closing it here would end the
         # parent's connections, which share the same sockets.
-        _engines[pid] = create_engine(
+        # And `setdefault`, because two threads may be the first at once: the engine that loses never opened anything.
+        made = create_engine(
             sqlalchemy_url(settings().database_url),
             pool_size=_pool_size,
             max_overflow=0,
@@ -71,6 +72,7 @@ def engine() -> Engine:
                 "tcp_user_timeout": 10000,
             },
         )
+        _engines.setdefault(pid, made)
     return _engines[pid]
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 import pytest
-
 from app.shared import core, jobs, leases, memory, outbox, relay
 from app.shared.core import Job
+
 from billing import db
 from billing.settings import settings
 
@@ -109,7 +109,7 @@ def _forget_process_state() -> None:
 
 @pytest.fixture
 def spine(monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[Spine]:
-    """This process as one of the tree's, with the broker in memory, a lease of 10 s, and threads' worth of connections."""
+    """This process as one of the tree's, with the broker in memory, a lease of 10 s, and many connections."""
     for name in ("LEASE", "TIME_BOX", "RETRY_BASE", "RETRY_CAP", "MAX_ATTEMPTS", "MAX_CRASHES", "RELAY_BATCH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATABASE_URL", postgres_url)

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid5
 
 import pytest
-
 from app.shared import memory, outbox, relay
+
 from billing.db import unit
 
 
@@ -47,8 +47,7 @@ def test_numbers_and_outbox_ids_of_an_aggregate_follow_the_order_of_its_commits(
     # numbers and outbox ids must all agree, without a gap.
     for aggregate in range(3):
         seqs = [
-            seq
-            for (seq,) in spine.rows("SELECT seq FROM outbox WHERE aggregate = %s ORDER BY id", f"acme:{aggregate}")
+            seq for (seq,) in spine.rows("SELECT seq FROM outbox WHERE aggregate = %s ORDER BY id", f"acme:{aggregate}")
         ]
         assert seqs == list(range(1, 33))
 
@@ -138,9 +137,7 @@ def test_a_fanout_that_is_killed_and_repeated_adds_its_children_once(spine):
 
     def children(subscribers: range) -> list:
         return [
-            spine.new(
-                "webhook.deliver", aggregate=f"acme:w:{n}", parent_id=parent.id, id=uuid5(parent.id, str(n))
-            )
+            spine.new("webhook.deliver", aggregate=f"acme:w:{n}", parent_id=parent.id, id=uuid5(parent.id, str(n)))
             for n in subscribers
         ]
 
@@ -156,8 +153,12 @@ def test_a_batch_is_numbered_in_its_own_order(spine):
     batch = [spine.new("payout.send") for _ in range(20)]
     spine.one_job("payout.send")
     spine.accept(*batch)
-    assert [job for (job,) in spine.rows("SELECT job_id FROM outbox WHERE seq > 1 ORDER BY seq")] == [j.id for j in batch]
-    assert [job for (job,) in spine.rows("SELECT job_id FROM outbox WHERE seq > 1 ORDER BY id")] == [j.id for j in batch]
+    assert [job for (job,) in spine.rows("SELECT job_id FROM outbox WHERE seq > 1 ORDER BY seq")] == [
+        j.id for j in batch
+    ]
+    assert [job for (job,) in spine.rows("SELECT job_id FROM outbox WHERE seq > 1 ORDER BY id")] == [
+        j.id for j in batch
+    ]
 
 
 def test_asking_twice_for_a_message_that_was_not_sent_yet_sends_one(spine):
@@ -173,9 +174,7 @@ def test_asking_twice_for_a_message_that_was_not_sent_yet_sends_one(spine):
     assert spine.waiting() == 1
 
 
-def test_asking_for_a_message_while_the_last_one_is_being_sent_sends_another(
-    spine, monkeypatch: pytest.MonkeyPatch
-):
+def test_asking_for_a_message_while_the_last_one_is_being_sent_sends_another(spine, monkeypatch: pytest.MonkeyPatch):
     """The relay has published but not committed; a quick worker took the message, failed, and its retry is due. If
     the row in the relay's hands counted as a message to come, no message would ever come."""
     job = spine.one_job()

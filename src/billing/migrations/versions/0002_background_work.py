@@ -33,7 +33,7 @@ CREATE TABLE counters (
 
 CREATE TABLE effects (
     natural_key text NOT NULL,
-    job_id uuid NOT NULL,
+    job_id uuid,
     receipt jsonb DEFAULT '{}' NOT NULL,
     at timestamptz DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pk_effects PRIMARY KEY (natural_key)
@@ -88,7 +88,6 @@ CREATE TABLE jobs (
     deadline timestamptz,
     due_at timestamptz,
     accepted_at timestamptz DEFAULT clock_timestamp() NOT NULL,
-    published_at timestamptz,
     started_at timestamptz,
     finished_at timestamptz,
     result jsonb,
@@ -193,6 +192,7 @@ CREATE TABLE outbox (
 CREATE INDEX ix_outbox_job ON outbox (job_id);
 CREATE INDEX ix_outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX ix_outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
+CREATE INDEX ix_outbox_deferred ON outbox (aggregate) WHERE published_at IS NULL AND not_before IS NOT NULL;
 
 CREATE TABLE payouts (
     id uuid NOT NULL,
