@@ -1,13 +1,24 @@
 """The web process before real servers: a small product of two tenants, and clients of either."""
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+
+from accepted.stack import ports
+from accepted.stack.child import Spec
+from accepted.stack.health import Http
+from accepted.stack.logs import Logs
+from accepted.stack.runner import Runner
+from accepted.stack.tether import Tether
 
 ACME, BOLT = "token-of-acme-0123456789", "token-of-bolt-0123456789"
 WRITTEN = (
@@ -65,12 +76,13 @@ def small_product(url: str) -> Product:
             ).fetchone()
             assert customer
             invoice = c.execute(
-                "INSERT INTO invoices (tenant_id, customer_id, number, status, currency, issued_on, due_on, total_cents)"
-                " VALUES (%s, %s, 'A-1', 'open', 'EUR', '2026-03-01', '2026-03-31', 1200) RETURNING id",
+                "INSERT INTO invoices"
+                " (tenant_id, customer_id, number, status, currency, issued_on, due_on, total_cents) VALUES"
+                " (%s, %s, 'A-1', 'open', 'EUR', '2026-03-01', '2026-03-31', 1200) RETURNING id",
                 (tenant, customer[0]),
             ).fetchone()
             c.execute(
-                "INSERT INTO subscribers (tenant_id, url, secret) VALUES (%s, 'http://127.0.0.1:9/hooks/a', 'whsec_AAAA')",
+                "INSERT INTO subscribers (tenant_id, url, secret) VALUES (%s, 'http://127.0.0.1:9/hooks/a', 'whsec_A')",
                 (tenant,),
             )
             account = c.execute(
@@ -91,6 +103,7 @@ def product(postgres_url: str) -> Product:
 @pytest.fixture
 def flask_app(app_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     from app.shared import auth, web
+
     from billing import db
     from billing.settings import settings
 
@@ -140,3 +153,37 @@ def bolt(product: Product, client_of: Callable[[str | None], Client]) -> Client:
 @pytest.fixture
 def nobody(product: Product, client_of: Callable[[str | None], Client]) -> Client:
     return client_of(None)
+
+
+def until(condition: Callable[[], object], seconds: float = 15) -> None:
+    """Waits for the condition; fails where it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Served:
+    """The tree's own `web` process (gunicorn) on a port of its own."""
+
+    url: str
+    log: Path
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def served(app_environment: None, product: Product, tether: Tether, tmp_path: Path) -> Iterator[Served]:
+    port = ports.free_port()
+    env = {**os.environ, "PORT": str(port), "WEB_WORKERS": "1", "WEB_THREADS": "12", "NOOPS": "1"}
+    with ExitStack() as done:
+        logs = Logs(tmp_path / "logs")
+        done.callback(logs.close)
+        runner = Runner(env=env, cwd=ROOT, logs=logs, tether=tether, grace=5)
+        done.callback(runner.close)
+        runner.add(Spec("web", "python -m app web", restart="never", health=Http(port)))
+        runner.start()
+        runner.wait_healthy(30)
+        yield Served(f"http://127.0.0.1:{port}", tmp_path / "logs" / "web.log")
