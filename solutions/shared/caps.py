@@ -92,7 +92,7 @@ _CONNECTIONS = {
     "worker-cpu": 2,
     "autoscaler": 1,
     "release": 2,
-    "ops": 2,
+    "ops": 3,  # it can run a job in eager mode, and then it is a worker
 }
 
 
