@@ -124,6 +124,24 @@ def test_a_supervisor_that_was_killed_leaves_nothing_and_the_next_up_works(
     assert accepted("status").returncode == 0
 
 
+def test_down_ends_what_was_written_down_where_nobody_is_left_to_ask(
+    accepted: Accepted, place: Path, all_gone: AllGone
+) -> None:
+    state = json.loads(accepted("up", "--detach", "--no-seed-data", "--json").stdout)
+    supervisor = psutil.Process(state["supervisor"])
+    (tether,) = (one for one in supervisor.children() if "accepted.stack.tether" in one.cmdline())
+    tether.kill()  # nobody ends the rest then
+    supervisor.kill()
+    assert all_gone([tether.pid, supervisor.pid])
+    pids = [record["pid"] for record in state["processes"]]
+    assert not all_gone(pids, 0)
+    assert accepted("down").stdout == "Stopped: default.\n"
+    assert all_gone(pids, 0)
+    assert not any(Path(folder).exists() for folder in state["folders"])
+    assert _state(place)["phase"] == "stopped"
+    assert accepted("down").stdout == "Nothing was up.\n"
+
+
 def test_a_boot_in_the_background_that_fails_is_reported_here(accepted: Accepted, place: Path) -> None:
     (place / "solutions" / "Procfile").write_text("release: echo no such table; exit 4\nweb: true\n")
     up = accepted("up", "--detach", "--no-seed-data")

@@ -2,6 +2,7 @@
 
 import io
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_a_shell_line_of_several_commands_gets_the_polite_signal_too(
     runner.stop("pipe")
     assert (tmp_path / "bye").exists()
     assert runner.pids("pipe") == []
+
+
+def test_who_is_in_a_hurry_cuts_the_grace_short(runner: Runner, script: Callable[[str, str], str], said: Said) -> None:
+    runner.grace = 60
+    runner.add(Spec("family", script("family", FAMILY.replace("print(", "signal.signal(15, signal.SIG_IGN); print("))))
+    runner.start()
+    said(runner, "family", "family")
+    threading.Timer(0.2, runner.hurry.set).start()
+    began = time.monotonic()
+    runner.close()
+    assert 0.2 <= time.monotonic() - began < 10
 
 
 def test_scaled_processes_are_reached_one_by_one_or_together(runner: Runner, all_gone: AllGone) -> None:

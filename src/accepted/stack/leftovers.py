@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -61,9 +62,10 @@ def bring_down(folder: RunFolder, seconds: float = 30.0) -> bool:
                 f"Look at it with: ps -o stat,wchan {process.pid}",
             )
         state = folder.load() or state
-    if process is None and state.over:
-        return False
-    ended = end_recorded(state) if not state.over else 0
+    if state.over:
+        return process is not None
+    ended = end_recorded(state)
+    folder.save(replace(state, phase="stopped", processes=[], folders=[], database=None))
     return process is not None or ended > 0
 
 
