@@ -34,7 +34,7 @@ def test_twenty_workers_at_the_same_effect_act_once_and_all_get_its_receipt(spin
 
 def test_different_keys_do_not_wait_for_each_other(spine):
     def slow(_: str) -> Receipt:
-        return effects.once("acme:payout:other:1", lambda key: Receipt(key))
+        return effects.once("acme:payout:other:1", Receipt)
 
     assert effects.once(KEY, slow).reference == "acme:payout:other:1"
     assert spine.one("SELECT count(*) FROM effects") == 2

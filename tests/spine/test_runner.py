@@ -1,0 +1,351 @@
+"""A message's way through the runner, to each of its ends."""
+
+import json
+import threading
+
+import psycopg
+import pytest
+from app.shared import claims, effects, memory, relay, retries, runner, scheduler
+from app.shared.core import Claim, Failure, Job, LostLease, NotYet, PartnerError, Receipt
+from app.shared.tasks import HANDLERS
+
+from billing import db
+from billing.db import DatabaseDown, unit
+
+
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch):
+    """handler(f): what a `noop` does."""
+    return lambda f: monkeypatch.setitem(HANDLERS, "noop", f)
+
+
+def deliver_next(queue: str = "noops") -> None:
+    """One consumer's step: take, run, acknowledge."""
+    taken = memory.the.receive(queue)
+    assert taken is not None
+    tag, raw = taken
+    runner.deliver(raw, queue)
+    memory.the.ack(tag)
+
+
+def make_due(spine) -> None:
+    spine.rows("UPDATE jobs SET due_at = now() WHERE state = 'retrying'")
+
+
+def promote() -> None:
+    with unit() as s:
+        scheduler.promote(s)
+
+
+def fails(failure: Failure, times: int = 99):
+    calls = []
+
+    def handle(claim: Claim) -> dict:
+        calls.append(claim)
+        if len(calls) <= times:
+            raise PartnerError(failure)
+        return {"calls": len(calls)}
+
+    return handle
+
+
+def test_a_job_goes_from_accepted_to_succeeded(spine):
+    job = spine.one_job()
+    relay.run_once()
+    deliver_next()
+    assert spine.events(job) == [(1, "queued"), (2, "running"), (3, "succeeded")]
+    assert spine.rows("SELECT state, percent, result, lease_until, worker, error FROM jobs") == [
+        ("succeeded", 100, {}, None, None, None)
+    ]
+    assert spine.one("SELECT finished_at >= started_at FROM jobs")
+    assert spine.one("SELECT natural_key FROM effects") == job.natural_key
+
+
+def test_the_same_message_ten_times_over_has_one_effect(spine):
+    job = spine.one_job()
+    for _ in range(10):
+        runner.run(job.id)
+    assert spine.look(job, "deliveries") == 1
+    assert spine.one("SELECT count(*) FROM effects") == 1
+
+
+def test_a_transient_failure_is_retried_when_it_is_due_and_not_before(spine, handler):
+    handler(fails(Failure("HTTP503", "not now", 503), times=1))
+    job = spine.one_job()
+    relay.run_once()
+    deliver_next()
+    assert spine.rows("SELECT state, failures, deliveries, lease_until, worker FROM jobs") == [
+        ("retrying", 1, 1, None, None)
+    ]
+    assert spine.one("SELECT due_at BETWEEN now() - interval '1 s' AND now() + interval '1 s' FROM jobs")
+    spine.rows("UPDATE jobs SET due_at = now() + interval '1 h'")
+    promote()
+    assert spine.waiting() == 0
+    runner.run(job.id)
+    assert spine.look(job) == "retrying", "a late message doesn't start it early"
+    make_due(spine)
+    promote()
+    assert relay.run_once() == 1
+    deliver_next()
+    assert spine.rows("SELECT state, failures, deliveries, result FROM jobs") == [("succeeded", 1, 2, {"calls": 2})]
+    assert [state for _, state in spine.events(job)] == [
+        "queued",
+        "running",
+        "retrying",
+        "queued",
+        "running",
+        "succeeded",
+    ]
+
+
+def test_a_job_that_fails_every_time_is_parked_after_as_many_attempts_as_allowed(spine, handler, configure):
+    configure(MAX_ATTEMPTS=3)
+    handler(fails(Failure("HTTP503", "not now", 503)))
+    job = spine.one_job()
+    for _ in range(3):
+        assert spine.look(job) == "queued"
+        runner.run(job.id)
+        make_due(spine)
+        promote()
+    assert spine.look(job) == "failed"
+    assert spine.rows("SELECT reason, attempts, deliveries FROM dead_letters") == [("HTTP503 after 3 attempts", 3, 3)]
+
+
+@pytest.mark.parametrize(
+    "failure", [Failure("HTTP422", "another body", 422), Failure("BadSecret", "not base64", transient=False)]
+)
+def test_a_permanent_failure_goes_to_the_dead_letters_at_once(spine, handler, failure):
+    handler(fails(failure))
+    job = spine.one_job()
+    runner.run(job.id)
+    assert spine.rows("SELECT state, failures, lease_until, worker FROM jobs") == [("failed", 1, None, None)]
+    assert spine.rows("SELECT job_id, kind, queue, error_class, attempts FROM dead_letters") == [
+        (job.id, "noop", "noops", failure.error, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda claim: 1 / 0,  # a bug
+        lambda claim: {"at": object()},  # a result that no JSON can hold
+        lambda claim: {}["missing"],  # a KeyError, as of a kind that nobody handles
+    ],
+)
+def test_a_mistake_of_ours_is_parked_and_does_not_run_again(spine, handler, mistake):
+    handler(mistake)
+    job = spine.one_job()
+    runner.run(job.id)
+    assert spine.look(job) == "failed"
+    assert spine.one("SELECT count(*) FROM dead_letters") == 1
+
+
+def test_a_job_that_can_not_go_on_yet_counts_neither_failure_nor_delivery(spine, handler):
+    def no_slot(claim: Claim) -> dict:
+        raise NotYet("no free slot", delay=3)
+
+    handler(no_slot)
+    job = spine.one_job()
+    for _ in range(6):
+        runner.run(job.id)
+        assert spine.rows("SELECT state, failures, deliveries, message FROM jobs") == [
+            ("retrying", 0, 0, "no free slot")
+        ]
+        make_due(spine)
+        promote()
+    assert spine.one("SELECT count(*) FROM dead_letters") == 0
+
+
+@pytest.mark.parametrize("end", ["returns", "fails", "fails for good", "gives back", "finds out"])
+def test_a_run_that_lost_its_lease_ends_in_silence(spine, handler, end):
+    """However it ends: the job belongs to another run by now, and so does the account of it."""
+
+    def overtaken(claim: Claim) -> dict:
+        spine.end_lease(claim.job)
+        with unit() as s:
+            claims.expired(s)
+        with unit() as s:
+            claims.claim(s, claim.job.id)
+        match end:
+            case "fails":
+                raise PartnerError(Failure("HTTP503", "not now", 503))
+            case "fails for good":
+                raise PartnerError(Failure("HTTP404", "gone", 404))
+            case "gives back":
+                raise NotYet("no free slot", delay=0)
+            case "finds out":
+                with unit() as s:
+                    claims.hold(s, claim)
+        return {}
+
+    handler(overtaken)
+    job = spine.one_job()
+    runner.run(job.id)
+    assert spine.rows("SELECT state, fence, deliveries, failures FROM jobs") == [("running", 3, 2, 0)]
+    assert [state for _, state in spine.events(job)] == ["queued", "running", "queued", "running"]
+    assert spine.one("SELECT count(*) FROM dead_letters") == 0
+
+
+def test_a_job_that_kills_its_workers_is_parked_and_its_handler_left_alone(spine, handler, configure):
+    configure(MAX_CRASHES=2)
+    handler(lambda claim: pytest.fail("it must not run again"))
+    job = spine.one_job()
+    for _ in range(2):
+        with unit() as s:
+            claims.claim(s, job.id)
+        spine.end_lease(job)
+        with unit() as s:
+            scheduler.reap(s)
+    runner.run(job.id)
+    assert spine.look(job) == "failed"
+    assert spine.rows("SELECT job_id, reason, error_class, deliveries FROM dead_letters") == [
+        (job.id, "it killed its worker", "WorkerKilled", 2)
+    ]
+    runner.run(job.id)
+    assert spine.one("SELECT count(*) FROM dead_letters") == 1
+
+
+def cut_connections(spine) -> None:
+    """As a restart of Postgres does to everybody."""
+    spine.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_an_end_that_can_not_be_recorded_leaves_the_job_to_its_lease_and_it_comes_again(
+    spine, handler, monkeypatch: pytest.MonkeyPatch
+):
+    runs = []
+
+    def handle(claim: Claim) -> dict:
+        effects.once(claim.job.natural_key, lambda key: runs.append(key) or Receipt("r"), claim=claim)
+        if claim.job.deliveries == 1:
+            db.dispose()
+            monkeypatch.setattr(db, "engine", unreachable)
+        return {}
+
+    def unreachable():
+        raise psycopg_outage()
+
+    handler(handle)
+    job = spine.one_job()
+    engine = db.engine
+    runner.run(job.id)
+    monkeypatch.setattr(db, "engine", engine)
+    assert spine.look(job) == "running"
+    spine.end_lease(job)
+    with unit() as s:
+        scheduler.reap(s)
+    assert relay.run_once() == 1
+    runner.run(job.id)
+    assert spine.look(job) == "succeeded"
+    assert runs == [job.natural_key], "the second run found the effect on record"
+
+
+def psycopg_outage() -> Exception:
+    from sqlalchemy.exc import OperationalError
+
+    return OperationalError("connect", {}, psycopg.OperationalError("connection refused"))
+
+
+def test_a_claim_outlives_a_restart_of_postgres(spine, handler):
+    """An idle worker's connections are dead after it. The message in its hands must not be the price."""
+    handler(lambda claim: {})
+    spine.one_job("email.send")
+    job = spine.one_job()
+    with unit() as s:
+        claims.expired(s)  # opens a connection
+    cut_connections(spine)
+    runner.run(job.id)
+    assert spine.look(job) == "succeeded"
+
+
+def test_while_postgres_is_away_a_worker_waits_with_its_message_for_a_lease(spine, configure, monkeypatch):
+    """Else it would take the whole queue in seconds, and drop it."""
+    configure(LEASE=0.5)
+    tried = []
+
+    def unreachable():
+        tried.append(1)
+        raise psycopg_outage()
+
+    job = spine.one_job()
+    monkeypatch.setattr(db, "engine", unreachable)
+    with pytest.raises(DatabaseDown):
+        runner.run(job.id)
+    assert len(tried) >= 2
+    assert spine.look(job) == "queued"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff\xfe", b"{}", b'{"job_id": "7", "kind": "noop"}', b"[" * 100_000, b"null", b'"x"']
+)
+def test_bytes_that_are_no_message_are_parked_and_the_next_message_runs(spine, raw):
+    memory.the.put("noops", raw)
+    job = spine.one_job()
+    relay.run_once()
+    deliver_next()
+    deliver_next()
+    assert spine.look(job) == "succeeded"
+    found = spine.rows("SELECT job_id, queue, error_class, context ->> 'size' FROM dead_letters")
+    assert found == [(None, "noops", "Undecodable", str(len(raw)))]
+
+
+def test_a_message_of_a_kind_that_nobody_works_on_is_parked(spine):
+    job = spine.one_job()
+    memory.the.put("noops", json.dumps({"job_id": str(job.id), "kind": "fax.send"}).encode())
+    deliver_next()
+    assert spine.look(job) == "queued"
+    assert spine.one("SELECT count(*) FROM dead_letters WHERE error_class = 'Undecodable'") == 1
+
+
+def test_a_run_past_its_time_box_is_a_failure_of_the_run(spine, handler):
+    class OutOfTime(Exception):
+        """The backend's own."""
+
+    def handle(claim: Claim) -> dict:
+        raise OutOfTime
+
+    handler(handle)
+    job = spine.one_job()
+    runner.run(job.id, timed_out=(OutOfTime,))
+    assert spine.look(job) == "retrying"
+    assert "TimeBoxExceeded" in spine.look(job, "message")
+
+
+def test_while_a_handler_works_its_lease_is_renewed(spine, handler, configure, until):
+    configure(LEASE=0.3)
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow(claim: Claim) -> dict:
+        started.set()
+        assert go_on.wait(10)
+        return {}
+
+    handler(slow)
+    job = spine.one_job()
+    running = threading.Thread(target=runner.run, args=(job.id,))
+    running.start()
+    assert started.wait(10)
+    first = spine.look(job, "lease_until")
+    until(lambda: spine.one("SELECT now() > %s + interval '0.2 s'", first))
+    with unit() as s:
+        assert scheduler.reap(s) == []
+    go_on.set()
+    running.join(10)
+    assert spine.look(job) == "succeeded"
+    assert spine.look(job, "deliveries") == 1
+
+
+def test_the_decision_about_a_failure_is_the_policys(spine, handler, monkeypatch):
+    """The runner carries out, and decides nothing."""
+    asked = []
+    decide = retries.decide
+    monkeypatch.setattr(retries, "decide", lambda *a: asked.append(a[:2]) or decide(*a))
+    handler(fails(Failure("HTTP503", "not now", 503)))
+    job: Job = spine.one_job()
+    runner.run(job.id)
+    assert asked == [(Failure("HTTP503", "not now", 503), 1)]
+    with unit() as s, pytest.raises(LostLease):
+        claims.hold(s, Claim(job, 1, 0, 0))
