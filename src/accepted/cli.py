@@ -17,6 +17,7 @@ COMMANDS = {
     "down": "accepted.stack.down:down",
     "status": "accepted.stack.status:status",
     "logs": "accepted.stack.show_logs:logs",
+    "bench": "accepted.bench.command:bench",
 }
 
 
