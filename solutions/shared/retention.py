@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 IDEMPOTENCY_KEYS = timedelta(hours=24)
 STEPS = timedelta(hours=1)  # after the end: while somebody may still look at how it went
-OUTBOX = timedelta(minutes=10)  # as long as the search for lost messages looks back
+OUTBOX = timedelta(minutes=10)  # at least; the search for lost messages looks back by a few leases
 ORPHANS = timedelta(hours=1)
 SWEEP_PERIOD = 600.0  # seconds: it lists the whole store
 _swept_at: float | None = None
@@ -128,7 +128,7 @@ DELETE FROM outbox WHERE id IN (
 
 def published_rows(s: Session, limit: int) -> int:
     """Deletes outbox rows that were published and taken. A queued job keeps its own: they are published again."""
-    return _deleted(s, _OUTBOX, OUTBOX, limit)
+    return _deleted(s, _OUTBOX, max(OUTBOX, timedelta(seconds=4 * settings().lease)), limit)
 
 
 _KEYS = text("""
