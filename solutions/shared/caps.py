@@ -27,7 +27,7 @@ _random = random.Random()
 
 # One row at a time, so that no more than one lock is taken: a LIMIT over a plain scan ends it at the first hit.
 _TAKE = text("SELECT n FROM unnest(CAST(:order AS int[])) AS n WHERE pg_try_advisory_lock(:name, n) LIMIT 1")
-_FREE = text("SELECT pg_advisory_unlock(:name, :n)")
+_FREE = text("SELECT pg_advisory_unlock_all()")
 
 
 @contextmanager
@@ -41,16 +41,13 @@ def slot(name: str) -> Iterator[None]:
     except (DBAPIError, PoolTimeout) as error:
         raise DatabaseDown("no connection for a partner slot") from error
     try:
-        number = _take(connection, name)
-        try:
-            yield
-        finally:
-            _free(connection, name, number)
+        _take(connection, name)
+        yield
     finally:
-        connection.close()
+        _free(connection)
 
 
-def _take(connection: Connection, name: str) -> int:
+def _take(connection: Connection, name: str) -> None:
     numbers = list(range(settings().partner_concurrency))
     give_up = time.monotonic() + LONGEST_WAIT
     while True:
@@ -61,18 +58,23 @@ def _take(connection: Connection, name: str) -> int:
             connection.invalidate()
             raise DatabaseDown("the connection broke while a partner slot was taken") from error
         if taken is not None:
-            return int(taken)
+            return
         if time.monotonic() >= give_up:
             raise NotYet(f"all {len(numbers)} slots of {name} are taken", delay=_random.uniform(0.2, 1.0))
         time.sleep(_random.uniform(*POLL))
 
 
-def _free(connection: Connection, name: str, number: int) -> None:
+def _free(connection: Connection) -> None:
+    """Frees whatever this connection holds, also when a time-out struck between taking a slot and knowing of it."""
     try:
-        connection.execute(_FREE, {"name": _lock_class(name), "n": number})
-    except DBAPIError:
+        connection.execute(_FREE)
+    except BaseException as error:
         # What the call did stands, whatever becomes of this connection; closing it frees the slot as well.
         connection.invalidate()
+        if not isinstance(error, DBAPIError):
+            raise
+    finally:
+        connection.close()
 
 
 def _lock_class(name: str) -> int:
