@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,6 +72,15 @@ class House:
 
     def age(self, table: str, column: str, interval: str) -> None:
         self.rows(f"UPDATE {table} SET {column} = {column} - %s::interval", interval)
+
+    def until_somebody_waits_for_a_lock(self) -> None:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        end = time.monotonic() + 10
+        while self.one(waiting) == 0:
+            assert time.monotonic() < end, "nobody waited for the lock within 10 s"
+            time.sleep(0.01)
 
     def audit(self) -> list[tuple[str, str, str]]:
         return [(r[0], r[1], r[2]) for r in self.rows("SELECT actor, action, target FROM audit ORDER BY id")]

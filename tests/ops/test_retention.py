@@ -106,16 +106,13 @@ def test_a_child_that_is_requeued_meanwhile_saves_its_family(house: House) -> No
     gone: list[int] = []
     with unit() as s:
         # The row is changed and not committed yet: the cleaner must wait for it, and then look again.
-        house_changed = s.connection().exec_driver_sql(
+        changed = s.connection().exec_driver_sql(
             "UPDATE jobs SET state = 'queued', finished_at = NULL WHERE id = %(id)s RETURNING id", {"id": child.id}
         )
-        assert house_changed.first() is not None
+        assert changed.first() is not None
         cleaner = threading.Thread(target=lambda: gone.append(retention.clean()["jobs"]))
         cleaner.start()
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        end = datetime.now(UTC) + timedelta(seconds=10)
-        while house.one(waits) == 0:
-            assert datetime.now(UTC) < end, "the cleaner did not wait for the lock"
+        house.until_somebody_waits_for_a_lock()
     cleaner.join(20)
     assert gone == [0]
     assert ids(house) == {parent.id, child.id}
