@@ -19,9 +19,7 @@ def listen(port: int, backlog: int = 4096) -> socket.socket:
     except (OSError, OverflowError) as err:
         sock.close()
         if isinstance(err, OSError) and err.errno == errno.EADDRINUSE:
-            raise SystemExit(
-                f"port {port} is taken by another process: pass --port 0 for a free one"
-            ) from None
+            raise SystemExit(f"port {port} is taken by another process: pass --port 0 for a free one") from None
         raise SystemExit(f"cannot listen on 127.0.0.1:{port}: {err}; pass --port 0 for a free one") from None
     sock.setblocking(False)
     return sock

@@ -301,3 +301,23 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+def test_of_two_parts_with_one_number_the_later_counts_and_the_former_goes(tmp_path: Path) -> None:
+    from accepted.store.layout import Layout
+    from accepted.store.parts import Uploads
+
+    uploads = Uploads(Layout(tmp_path))
+    upload = uploads.begin("bucket", "k")["upload"]
+    kept = []
+    for content in (b"former", b"later"):
+        draft = uploads.draft("bucket", "k", upload, 1)
+        draft.write(content)
+        kept.append(draft.keep())
+        draft.drop()
+    folder = tmp_path / "bucket" / "uploads" / upload
+    [left] = folder.glob("00001-*")
+    assert left.read_bytes() == b"later"
+    # A store killed between the two steps leaves both.
+    (folder / f"00001-{1:020d}-{kept[0]}").write_bytes(b"former")
+    assert uploads.parts("bucket", "k", upload)[1].etag == kept[1]
