@@ -218,6 +218,8 @@ def _cursor(at: str | None, job_id: str) -> str:
 
 def _after(value: str) -> dict[str, Any]:
     """A cursor isn't signed: whatever it says, the tenant sees only its own jobs."""
+    if not value:
+        return {}
     try:
         at, job_id = base64.b64decode(value, altchars=b"-_", validate=True).decode("ascii").split(" ")
         moment = datetime.fromisoformat(at)

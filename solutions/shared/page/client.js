@@ -248,9 +248,7 @@ async function follow() {
     patience = 1000;
     connection("live", "Live");
   };
-  for (const name of ["message", "progress", "queued", "running", "retrying", "succeeded", "failed", "cancelled", "state"]) {
-    stream.addEventListener(name, onEvent);
-  }
+  stream.onmessage = onEvent;
   stream.onerror = () => {
     // A lost connection comes back by itself; a refused one (too many streams, an ended session) does not.
     if (stream.readyState === EventSource.CLOSED) fallBack();
