@@ -87,6 +87,17 @@ def test_a_family_larger_than_a_batch_goes_all_the_same(house: House) -> None:
     assert retention.clean(limit=2)["jobs"] == 6
 
 
+def test_a_family_that_is_not_ripe_is_not_in_the_way_of_others(house: House) -> None:
+    parent = house.accept()
+    child = house.accept(parent_id=parent.id)
+    ripe = house.accept()
+    house.eager.drain()
+    house.rows("UPDATE jobs SET finished_at = finished_at - interval '8 days' WHERE id = %s", ripe.id)
+    house.rows("UPDATE jobs SET finished_at = finished_at - interval '9 days' WHERE id = %s", parent.id)
+    assert retention.clean(limit=1, budget=0)["jobs"] == 1
+    assert ids(house) == {parent.id, child.id}
+
+
 def test_a_failed_job_waits_for_somebodys_decision(house: House) -> None:
     job = house.dead()
     house.age("jobs", "finished_at", LONG)
