@@ -30,8 +30,12 @@ _QUEUES = {
 PERFORM = "app.on_rq.worker.perform"
 _EPOCH = f"{RQ_KEY_PREFIX}:accepted:epoch"
 
-# RQ's own timer is the outer one: it leaves a run that has just ended the time to be recorded.
-_GRACE = 5
+FAILURE_TTL = 3600  # s
+
+
+def message_timeout() -> int:
+    """Seconds for RQ's own timer, the outer one: it leaves a run that has just ended the time to be recorded."""
+    return int(settings().time_box) + 5
 
 
 @lru_cache(maxsize=1)
@@ -74,9 +78,9 @@ def publish(envelopes: Sequence[Envelope]) -> set[JobId]:
         data = Queue.prepare_data(
             PERFORM,
             args=(str(envelope.job_id), envelope.kind),
-            timeout=int(settings().time_box) + _GRACE,
+            timeout=message_timeout(),
             result_ttl=0,  # results live in Postgres
-            failure_ttl=3600,
+            failure_ttl=FAILURE_TTL,
             description=f"{envelope.kind} {envelope.job_id}",
             job_id=f"{envelope.job_id}-{uuid4().hex[:8]}",
             meta={"traceparent": envelope.traceparent},
