@@ -41,7 +41,7 @@ def _show(job_id: str) -> Response:
     with unit() as s:
         job, view = _mine(s, job_id)
         artifact = _artifact_of(s, job, view)
-    shown = _shown(view)
+    shown = {**_shown(view), "natural_key": job.natural_key}
     # A signed URL is another one at every look. That is news only once half of its time is over.
     mark = json.dumps([shown, artifact is not None and int(time.time() / (settings().url_ttl / 2))])
     if artifact is not None:
@@ -65,7 +65,7 @@ def _fetch(job_id: str) -> AnyResponse:
 
 
 _LIST = f"""
-SELECT {progress.VIEW}, (
+SELECT {progress.VIEW}, natural_key, (
     SELECT jsonb_object_agg(state, n) FROM (
         SELECT c.state, count(*) AS n FROM jobs c WHERE c.parent_id = jobs.id GROUP BY c.state) counted
 ) AS children
@@ -92,7 +92,10 @@ def _list() -> Response:
         rows = s.execute(text(statement), {**values, "tenant": g.tenant_id, "limit": limit + 1}).mappings().all()
     views = [progress.view(row) for row in rows[:limit]]
     more = len(rows) > limit
-    found = [{**_shown(view), "links": _links(view)} for view in views]
+    found = [
+        {**_shown(view), "natural_key": row["natural_key"], "links": _links(view)}
+        for view, row in zip(views, rows, strict=False)
+    ]
     events = f"{links.of_tenant()['events']}?since={quote(since, safe='')}"
     return answer(
         {

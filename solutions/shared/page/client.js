@@ -211,7 +211,7 @@ function drawChildren(details, job) {
     const state = document.createElement("span"), name = document.createElement("span"), said = document.createElement("span");
     state.className = "chip";
     chip(state, child.state);
-    name.textContent = child.result?.subscriber_id ? `Subscriber ${child.result.subscriber_id}` : title(child);
+    name.textContent = `Subscriber ${child.natural_key.split(":")[2]}`;  // tenant:webhook:subscriber:…
     said.textContent = child.state === "failed" ? why(child) : child.state === "retrying" ? child.message : "";
     item.append(state, name, ...(said.textContent ? [said] : []));
     return item;
