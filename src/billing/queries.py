@@ -133,7 +133,14 @@ def lines(s: Session, tenant_id: str, invoice_id: int) -> list[Line]:
         .order_by(line.position)
     )
     return [
-        Line(row.position, row.description, str(row.quantity), row.unit_cents, str(row.tax_percent), row.amount_cents)
+        Line(
+            row.position,
+            row.description,
+            str(row.quantity),
+            row.unit_cents,
+            str(row.tax_percent),
+            row.amount_cents,
+        )
         for row in s.execute(query)
     ]
 
@@ -193,16 +200,14 @@ def payout_account(s: Session, tenant_id: str, account_id: int) -> PayoutAccount
         return None
     a = PayoutAccountRow
     row = s.execute(
-        select(a.id, a.tenant_id, a.holder_name, a.iban, a.currency).where(
-            a.tenant_id == tenant_id, a.id == account_id
-        )
+        select(a.id, a.tenant_id, a.holder_name, a.iban, a.currency).where(a.tenant_id == tenant_id, a.id == account_id)
     ).one_or_none()
     return PayoutAccount(*row) if row else None
 
 
 def _invoices(
     tenant_id: str,
-) -> Select[tuple[int, str, int, str, int, str, str, date, date, int]]:
+) -> Select[int, str, int, str, int, str, str, date, date, int]:
     i = InvoiceRow
     return select(
         i.id,
@@ -218,7 +223,7 @@ def _invoices(
     ).where(i.tenant_id == tenant_id)
 
 
-def _subscribers(tenant_id: str) -> Select[tuple[int, str, str, str, bool]]:
+def _subscribers(tenant_id: str) -> Select[int, str, str, str, bool]:
     x = SubscriberRow
     return select(x.id, x.tenant_id, x.url, x.secret, x.active).where(x.tenant_id == tenant_id)
 

@@ -1,0 +1,109 @@
+"""The tables of a PDF report."""
+
+from collections.abc import Iterator
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.pagesizes import A4
+from reportlab.platypus import Flowable, Paragraph, Spacer, Table, TableStyle
+
+from .pdfrows import InvoiceRows, Total, by_customer
+from .style import ACCENT, BOLD, INK, MARGIN, MUTED, PLAIN, RULE, TINT, drawable, money, quantity, style
+
+WIDTH = A4[0] - 2 * MARGIN
+_LINES = [WIDTH * share for share in (0.46, 0.12, 0.15, 0.10, 0.17)]
+_SUMMARY = [WIDTH * share for share in (0.46, 0.12, 0.12, 0.15, 0.15)]
+# A table of a thousand rows takes much longer to lay out than ten of a hundred.
+_ROWS_A_TABLE = 100
+
+_BASE: list[Any] = [
+    ("FONT", (0, 0), (-1, -1), PLAIN, 8),
+    ("TEXTCOLOR", (0, 0), (-1, -1), INK),
+    ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
+    ("LEFTPADDING", (0, 0), (-1, -1), 4),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+]
+_HEADED: list[Any] = [
+    *_BASE,
+    ("FONT", (0, 0), (-1, 0), BOLD, 7.5),
+    ("TEXTCOLOR", (0, 0), (-1, 0), MUTED),
+    ("LINEBELOW", (0, 0), (-1, 0), 0.8, ACCENT),
+    ("LINEBELOW", (0, 1), (-1, -1), 0.3, RULE),
+]
+_INVOICE = TableStyle(
+    [
+        *_BASE,
+        ("SPAN", (0, 0), (3, 0)),
+        ("BACKGROUND", (0, 0), (-1, 0), TINT),
+        ("FONT", (-1, 0), (-1, 0), BOLD, 8),
+        ("FONT", (0, 1), (-1, 1), PLAIN, 6.5),
+        ("TEXTCOLOR", (0, 1), (-1, 1), MUTED),
+        ("BOTTOMPADDING", (0, 1), (-1, 1), 0),
+        ("LINEBELOW", (0, 2), (-1, -2), 0.3, RULE),
+    ]
+)
+
+
+def totals_table(totals: dict[str, Total]) -> Table:
+    """One row a currency."""
+    rows = [["Currency", "Invoices", "Void", "Still open", "Billed"]]
+    rows += [
+        [currency, f"{of.invoices:,}", f"{of.void:,}", money(of.open_cents), money(of.cents)]
+        for currency, of in totals.items()
+    ]
+    bold = [("FONT", (-1, 1), (-1, -1), BOLD, 10), ("FONT", (0, 1), (0, -1), BOLD, 8)]
+    return Table(
+        rows,
+        _SUMMARY,
+        style=TableStyle([*_HEADED, *bold, ("VALIGN", (0, 1), (-1, -1), "MIDDLE")]),
+        spaceAfter=18,
+    )
+
+
+def summary_table(invoices: list[InvoiceRows]) -> Iterator[Flowable]:
+    """One row for each customer and currency; the heading is repeated on each page."""
+    small = style(8)
+    head: list[object] = ["Customer", "Invoices", "Lines", "Still open", "Billed"]
+    found = by_customer(invoices)
+    for start in range(0, len(found), _ROWS_A_TABLE):
+        rows = [head] if start == 0 else []
+        rows += [
+            [
+                Paragraph(escape(drawable(name)), small),
+                f"{of.invoices:,}",
+                f"{of.lines:,}",
+                money(of.open_cents),
+                f"{money(of.cents)} {currency}",
+            ]
+            for name, currency, of in found[start : start + _ROWS_A_TABLE]
+        ]
+        marks = _HEADED if start == 0 else [*_BASE, ("LINEBELOW", (0, 0), (-1, -1), 0.3, RULE)]
+        yield Table(rows, _SUMMARY, style=TableStyle(marks), repeatRows=1 if start == 0 else 0)
+    yield Spacer(0, 18)
+
+
+def invoice_table(invoice: InvoiceRows) -> Table:
+    """A bar with number, customer, dates and total, then the lines; broken over pages, the bar is repeated."""
+    head, small = invoice.head, style(8)
+    bar = (
+        f"<b>{escape(drawable(head.number))}</b>  {escape(drawable(head.customer))}"
+        f'  <font color="#66727f">issued {head.issued_on}, due {head.due_on}, {head.status}</font>'
+    )
+    rows: list[list[object]] = [
+        [Paragraph(bar, small), "", "", "", f"{money(invoice.total_cents)} {head.currency}"],
+        ["Description", "Quantity", "Unit", "Tax", "Amount"],
+    ]
+    rows += [
+        [
+            Paragraph(escape(drawable(line.description)), small),
+            quantity(line.quantity),
+            money(line.unit_cents),
+            f"{quantity(line.tax_percent)} %",
+            money(line.amount_cents),
+        ]
+        for line in invoice.rows
+    ]
+    return Table(rows, _LINES, style=_INVOICE, repeatRows=2, spaceAfter=9)
