@@ -87,8 +87,8 @@ class Eager:
                 return None
             s.execute(_MOVE, {"by": max(float(waits), 0.0)})
         with unit() as s:
-            scheduler.promote(s)
-        return max(float(waits), 0.0)
+            promoted = scheduler.promote(s)
+        return max(float(waits), 0.0) if promoted else None
 
 
 @contextmanager
