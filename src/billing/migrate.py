@@ -30,9 +30,7 @@ def migrate(database_url: str) -> None:
 
     Raises alembic's CommandError where the database is at a revision that this version doesn't know.
     """
-    engine = create_engine(
-        sqlalchemy_url(database_url), poolclass=pool.NullPool, connect_args={"connect_timeout": 10}
-    )
+    engine = create_engine(sqlalchemy_url(database_url), poolclass=pool.NullPool, connect_args={"connect_timeout": 10})
     try:
         with engine.begin() as connection:
             connection.execute(text("SET LOCAL lock_timeout = '60s'"))

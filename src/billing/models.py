@@ -90,9 +90,7 @@ class InvoiceLine(Base):
 
     __tablename__ = "invoice_lines"
 
-    invoice_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("invoices.id", ondelete="CASCADE"), primary_key=True
-    )
+    invoice_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("invoices.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     description: Mapped[str] = mapped_column(Text)
     quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))

@@ -21,9 +21,7 @@ from .load import SCALES, AlreadySeeded, NotMigrated, Progress, Summary, seed
     + ", ".join(f"{lines:,} ({name})" for name, (lines, _, _) in SCALES.items())
     + " lines.",
 )
-@click.option(
-    "--lines", type=click.IntRange(min=10), help="So many lines for acme exactly, instead of a scale."
-)
+@click.option("--lines", type=click.IntRange(min=10), help="So many lines for acme exactly, instead of a scale.")
 @click.option("--seed", "number", type=int, default=7, show_default=True, help="Same seed, same rows.")
 @click.option("--partner-url", metavar="URL", help="Where subscribers listen. Default: PARTNER_URL.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

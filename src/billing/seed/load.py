@@ -74,9 +74,7 @@ def plans(scale: str = "small", lines: int | None = None) -> list[Plan]:
     if lines is not None and lines < 10:
         raise ValueError(f"{lines} lines are too few to be useful; give 10 or more.")
     if lines is not None:
-        scale = max(
-            (name for name in SCALES if SCALES[name][0] <= lines), key=lambda n: SCALES[n][0], default="tiny"
-        )
+        scale = max((name for name in SCALES if SCALES[name][0] <= lines), key=lambda n: SCALES[n][0], default="tiny")
     of_scale, tenants, subscribers = SCALES[scale]
     acme = of_scale if lines is None else lines
     return [
@@ -104,9 +102,7 @@ def seed(
     with psycopg.connect(database_url, connect_timeout=10, options="-c synchronous_commit=on") as connection:
         with connection.cursor() as cursor:
             _claim_empty(cursor)
-            found = _load(
-                cursor, wanted, seed, partner_url.rstrip("/"), progress or (lambda done, total: None)
-            )
+            found = _load(cursor, wanted, seed, partner_url.rstrip("/"), progress or (lambda done, total: None))
             for table in _TABLES:
                 cursor.execute(
                     sql.SQL("SELECT setval(pg_get_serial_sequence({0}, 'id'), max(id)) FROM {1}").format(
@@ -116,14 +112,10 @@ def seed(
         connection.commit()
         # Without statistics the first queries after a big load take the wrong plan.
         connection.autocommit = True
-        connection.execute(
-            "ANALYZE tenants, customers, invoices, invoice_lines, subscribers, payout_accounts"
-        )
+        connection.execute("ANALYZE tenants, customers, invoices, invoice_lines, subscribers, payout_accounts")
         row = connection.execute("SELECT count(*) FROM invoice_lines").fetchone()
     first = found["acme"].subscribers[0]
-    return Summary(
-        seed, found, first + 1, first + 2, row[0] if row else 0, *PERIOD, time.monotonic() - started
-    )
+    return Summary(seed, found, first + 1, first + 2, row[0] if row else 0, *PERIOD, time.monotonic() - started)
 
 
 def _claim_empty(cursor: psycopg.Cursor[tuple[str, ...]]) -> None:

@@ -14,15 +14,11 @@ IBAN_BANK = "99999999"  # a bank code that no German bank has; the checksum is v
 
 # What a search for leaks looks for: any of these in a text is personal data. Names end in a customer's or a
 # payee's number in brackets.
-PII = re.compile(
-    r"@customers\.example|\+999 \d|\bExampleland\b|\bZZ\d{9}\b|\bDE\d{2}99999999\d{10}\b|\([cp]\d+\)"
-)
+PII = re.compile(r"@customers\.example|\+999 \d|\bExampleland\b|\bZZ\d{9}\b|\bDE\d{2}99999999\d{10}\b|\([cp]\d+\)")
 
 _FIRST = ["Łukasz", "Zoë", "José", "Anaïs", "Søren", "Dvořák", "Grażyna", "İpek", "Björk", "Ágnes", "Chloë", "Jürgen", "Noémie", "Ștefan", "Þóra", "Ana", "Bruno", "Clara", "Daniel", "Elena", "Farid", "Greta", "Hanna", "Ivo", "Jun", "Kofi", "Lena", "Marta", "Nadia", "Omar", "Priya", "Quinn", "Rosa", "Samir", "Tara", "Uma", "Victor", "Wei", "Ximena", "Yara"]
 _LAST = ["Żółć", "Núñez", "Öztürk", "Håkansson", "Kővári", "Škvorecký", "Müller", "O’Brien", "Đurić", "Lefèvre", "García", "Nguyễn", "Rossi", "Smith", "Tanaka", "Kowalska", "Jansen", "Okafor", "Patel", "Silva", "Weber", "Novak", "Costa", "Haddad", "Berg", "Fischer", "Moreau", "Popescu", "Ricci", "Sato"]
-_STREETS = (
-    ["Mill Lane", "Rue de l’Église", "Hauptstraße", "Calle Mayor", "Ulica Długa", "Storgata", "Via Roma", "Harbour Road"]
-)
+_STREETS = ["Mill Lane", "Rue de l’Église", "Hauptstraße", "Calle Mayor", "Ulica Długa", "Storgata", "Via Roma"]
 _TOWNS = ["Little Sample", "Beispielhausen", "Villa Muestra", "Exempleville", "Przykładowo", "Provby"]
 _ASCII = str.maketrans("łøđþıß’", "lodpis-")
 

@@ -108,9 +108,7 @@ def amount(thousandths: int, unit_cents: int, tax_basis_points: int) -> int:
     return cents if product >= 0 else -cents
 
 
-def invoice_batches(
-    plan: Plan, seed: int, first_id: int, first_customer: int, size: int = 1_000
-) -> Iterator[Batch]:
+def invoice_batches(plan: Plan, seed: int, first_id: int, first_customer: int, size: int = 1_000) -> Iterator[Batch]:
     """The tenant's invoices over the twelve months of PERIOD, oldest first, `size` at a time."""
     rng = Random(f"{seed}:invoices:{plan.tenant_id}")
     draw = rng.random
