@@ -7,9 +7,7 @@ from functools import lru_cache
 from uuid import UUID, uuid4
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 from rq.defaults import RQ_KEY_PREFIX
 from rq.queue import EnqueueData
@@ -40,9 +38,8 @@ def message_timeout() -> int:
 
 @lru_cache(maxsize=1)
 def _redis() -> Redis:
-    # Nothing is repeated here (redis-py would, for seconds): who calls holds a transaction open, or answers a request.
-    retry = Retry(NoBackoff(), 0)
-    return Redis.from_url(settings().broker, socket_connect_timeout=2, socket_timeout=4, retry=retry)
+    # Made from a URL, the client repeats nothing, and so it should be: who calls holds a transaction open.
+    return Redis.from_url(settings().broker, socket_connect_timeout=2, socket_timeout=4)
 
 
 @lru_cache(maxsize=16)

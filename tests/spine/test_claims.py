@@ -75,8 +75,8 @@ def test_each_claim_raises_the_fencing_token(spine):
     for _ in range(3):
         fences.append(claim(job).fence)
         spine.end_lease(job)
-        expire()
-    assert fences == sorted(set(fences))
+        fences += [lost.fence for lost in expire()]  # the old worker is silenced here, not only at the next claim
+    assert fences == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_lease_ends_by_the_clock_of_postgres_and_no_other(spine, monkeypatch):
@@ -137,10 +137,9 @@ def test_a_frozen_worker_that_wakes_writes_nothing(spine, taken_over):
 def test_who_holds_the_row_makes_the_reaper_pass_by_until_the_commit(spine):
     job = spine.one_job()
     mine = claim(job)
+    spine.end_lease(job)
     with unit() as s:
         claims.hold(s, mine)
-        spine_end = "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE id = :id"
-        s.execute(jobs.text(spine_end), {"id": job.id})
         assert expire() == []
     assert len(expire()) == 1
 

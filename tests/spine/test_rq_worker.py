@@ -153,6 +153,7 @@ def test_whatever_lies_in_redis_a_worker_runs_nothing_of_it_and_goes_on_with_its
         letters = [row for row in dead_letters.listing(s) if row["error_class"] == "Undecodable"]
     # three that are no ids of jobs, seven with data of their own
     assert sum(row["deliveries"] for row in letters) == 10, [dict(row) for row in letters]
+    assert sum("no job's id" in row["reason"] for row in letters) == 3
     assert {row["queue"] for row in letters} == {queue, "unknown"}
     assert not planted.exists()
     again = spine.one_job(kind)

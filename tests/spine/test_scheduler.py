@@ -160,6 +160,18 @@ def test_a_backlog_whose_messages_a_relay_sent_twice_is_not_taken_for_lost(spine
     assert spine.waiting() == 0
 
 
+def test_one_job_with_a_second_message_behind_the_queue_does_not_make_the_queue_look_lost(spine, backlog):
+    """It was started by its first; the second still waits behind all the others."""
+    with unit() as s:
+        outbox.emit(s, [backlog[0].id])
+    published(spine)
+    for _round in range(3):
+        finish(spine, take(60))
+        spine.age(11)
+        tick()
+    assert spine.waiting() == 0
+
+
 def test_a_message_lost_between_the_pop_and_the_claim_is_found_in_a_long_queue(spine, backlog):
     """Its worker died: those published before and after it were taken, and it was not."""
     finish(spine, take(200))
@@ -250,6 +262,7 @@ def test_the_loop_lives_through_an_outage_of_postgres(spine, until, configure):
     stop = threading.Event()
     looping = threading.Thread(target=scheduler.loop, args=(stop,))
     looping.start()
+    until(lambda: spine.one("SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = current_database()"))
     spine.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
