@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from app.shared import claims, control, dead_letters, jobs, memory, outbox, relay, retention
+from app.shared import artifacts, claims, control, dead_letters, jobs, memory, outbox, partners, relay, retention
 from app.shared.core import Claim, Failure, Job
 from app.shared.eager import Eager, eager
 from app.shared.ops import ops
@@ -113,5 +113,10 @@ def house(monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> Iterator[House]
     with eager() as running, psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("INSERT INTO tenants VALUES ('acme', 'Acme', 'not a hash')")
         yield House(running, connection)
+    partners.close()
+    for store in artifacts._stores.values():
+        if (close := getattr(store, "close", None)) is not None:
+            close()
+    artifacts._stores.clear()
     db.dispose()
     settings.cache_clear()
