@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from rq import Queue, SimpleWorker
 from rq.exceptions import DeserializationError
@@ -50,6 +51,14 @@ class Message(Job):
 
     def perform(self) -> None:
         runner.deliver(self.data, self.origin, timed_out=(JobTimeoutException,))
+
+    def cleanup(self, ttl: int | None = None, pipeline: Pipeline | None = None, remove_from_queue: bool = True) -> None:
+        """To take a finished job away, RQ asks Redis for its status and its executions, command by command. A message
+        has one execution, which its worker ends in the same transaction, and nothing else that would be left."""
+        if ttl == 0 and pipeline is not None and not remove_from_queue:
+            pipeline.delete(self.key, self.dependents_key, self.execution_registry.key)
+        else:
+            super().cleanup(ttl, pipeline, remove_from_queue)
 
 
 def perform(job_id: str, kind: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from billing.db import unit
 from billing.settings import settings
@@ -15,10 +16,13 @@ from .core import Claim, LostLease, NotYet, Receipt
 # may take several (ask, then send), each with its time to connect and its time to answer.
 _PATIENCE = "set_config('idle_in_transaction_session_timeout', :patience, true)"
 _PATIENT = text(f"SELECT {_PATIENCE}")
-_STILL_OURS = text(f"SELECT {_PATIENCE} FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'")
-_INTEND = text(
-    "INSERT INTO effects (natural_key, job_id) VALUES (:key, :job_id) ON CONFLICT DO NOTHING RETURNING natural_key"
-)
+_MINE = "ON CONFLICT DO NOTHING RETURNING natural_key"
+_INTEND = text(f"INSERT INTO effects (natural_key) VALUES (:key) {_MINE}")
+_INTEND_FOR = text(f"""
+WITH claimed AS (SELECT id, {_PATIENCE} FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'),
+    mine AS (INSERT INTO effects (natural_key, job_id) SELECT :key, id FROM claimed {_MINE})
+SELECT EXISTS (SELECT FROM claimed) AS claimed, EXISTS (SELECT FROM mine) AS mine
+""")
 _RECEIPT = text("SELECT receipt FROM effects WHERE natural_key = :key")
 _STORE = text("UPDATE effects SET receipt = CAST(:receipt AS jsonb) WHERE natural_key = :key")
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -36,14 +40,8 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
     longer than a lock may be waited for, and whatever `act` raises: then nothing is on record.
     """
     with unit() as s:
-        patience = {"patience": str(int(settings().partner_timeout * 4000) + 2000)}
-        if claim is None:
-            s.execute(_PATIENT, patience)
-        elif not s.execute(_STILL_OURS, patience | {"id": claim.job.id, "fence": claim.fence}).first():
-            raise LostLease(f"job {claim.job.id}: taken over before its effect")
         try:
-            job_id = None if claim is None else claim.job.id
-            mine = s.execute(_INTEND, {"key": key, "job_id": job_id}).first() is not None
+            mine = _intend(s, key, claim)
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
@@ -55,3 +53,16 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
         kept = {"reference": receipt.reference, "detail": dict(receipt.detail)}
         s.execute(_STORE, {"key": key, "receipt": json.dumps(kept)})
     return receipt
+
+
+def _intend(s: Session, key: str, claim: Claim | None) -> bool:
+    """Writes down what is about to be done; False where it is on record. Raises LostLease."""
+    patience = {"patience": str(int(settings().partner_timeout * 4000) + 2000)}
+    if claim is None:
+        s.execute(_PATIENT, patience)
+        return s.execute(_INTEND, {"key": key}).first() is not None
+    # One round trip: CTEs that are read twice are worked out once, and the INSERT is of what the first one found.
+    found = s.execute(_INTEND_FOR, {"key": key, "id": claim.job.id, "fence": claim.fence, **patience}).one()
+    if not found.claimed:
+        raise LostLease(f"job {claim.job.id}: taken over before its effect")
+    return bool(found.mine)
