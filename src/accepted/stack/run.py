@@ -5,7 +5,7 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from accepted.stack.tether import Tether
 from accepted.stack.third_parties import NAMES, third_parties
 
 UNNAMED = "run-"
+Lines = Callable[[str, environment.Addresses], Mapping[str, str]]  # (process, where everything is) → its variables
 
 
 class Stack:
@@ -37,7 +38,8 @@ class Stack:
     tree: folder with a Procfile; None: servers and third parties only, as with `processes=[]`.
     processes: names to start (None: all); `release` runs first in any case.
     scale: instances by process name. env: on top of the contract. seed: scale of `billing.seed`, None for no data.
-    fixed_ports: of `web` and `stream`; free ones otherwise. out: gets the merged log stream. Raises Problem.
+    fixed_ports: of `web` and `stream`; free ones otherwise. out: gets the merged log stream. lines: each process's
+    own variables, where they differ from the others'. Raises Problem.
     """
 
     postgres: Postgres | GivenPostgres
@@ -49,7 +51,7 @@ class Stack:
         self, tree: Path | None = None, *, backend: str = "rq", processes: Sequence[str] | None = None,
         scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None, name: str | None = None,
         seed: str | None = None, fixed_ports: Mapping[str, int] | None = None, runs: Path | None = None,
-        out: TextIO | None = None, seconds: float = 60.0, grace: float = 10.0,
+        out: TextIO | None = None, seconds: float = 60.0, grace: float = 10.0, lines: Lines | None = None,
     ) -> None:  # fmt: skip
         self.name = name or f"{UNNAMED}{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         require_name(self.name)
@@ -60,6 +62,7 @@ class Stack:
         self.hurry = threading.Event()  # set it to cut short the grace at the end
         self._wanted = None if processes is None else list(processes)
         self._scale, self._extra, self._fixed = dict(scale or {}), dict(env or {}), dict(fixed_ports or {})
+        self._lines = lines or (lambda name, where: {})
         self._done = ExitStack()
         self._record = Record(self.folder, self.run_id, str(self.tree) if self.tree else None, backend)
 
@@ -171,7 +174,8 @@ class Stack:
             self.runner.run_once(Spec("seed", f"python -m billing.seed --scale {self.seed}"), 600)
         for name, command in commands.items():
             if name != "release":
-                self.runner.add(Spec(name, command, health=self._health(name)), self._scale.get(name, 1))
+                own = self._lines(name, self.addresses)
+                self.runner.add(Spec(name, command, health=self._health(name), env=own), self._scale.get(name, 1))
         self.runner.start()
         self.runner.wait_healthy(self.seconds)
         self._record.phase("up")
