@@ -65,6 +65,8 @@ def web() -> None:
     s = settings()
     command = ["gunicorn", "--bind", f"{s.host}:{s.port}", "--workers", str(s.web_workers), "--worker-class", "gthread"]
     command += ["--threads", str(s.web_threads), "--graceful-timeout", "10", "--keep-alive", "75"]
+    # Loaded once and forked; connections are opened after that. The control socket would be one path for every run.
+    command += ["--preload", "--no-control-socket"]
     command += ["--config", "python:app.shared.gunicorn_conf", "app.shared.web:create_app()"]
     execute(command)
 
@@ -74,8 +76,10 @@ def worker(pool: str) -> None:
     match settings().backend:
         case "rq":
             from .on_rq.main import command
+        case "celery-redis" | "celery-rabbitmq":
+            from .on_celery.main import command
         case other:
-            sys.exit(f"BACKEND is {other!r}; this tree has workers for: rq.")
+            sys.exit(f"BACKEND is {other!r}; this tree has workers for: rq, celery-redis, celery-rabbitmq.")
     execute(command(pool))
 
 

@@ -32,8 +32,10 @@ FAILURE_TTL = 3600  # s
 
 
 def message_timeout() -> int:
-    """Seconds for RQ's own timer, the outer one: it leaves a run that has just ended the time to be recorded."""
-    return int(settings().time_box) + 5
+    """Whole seconds for RQ's timer. It ends a run a little before the lease does, so that the run that took too long
+    is recorded as one, and not taken for a worker that died."""
+    box = settings().time_box
+    return max(1, int(max(box * 0.9, box - 3)))
 
 
 @lru_cache(maxsize=1)

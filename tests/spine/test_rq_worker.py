@@ -55,6 +55,21 @@ def test_a_killed_child_costs_its_job_two_leases_at_most(spine, house, actor, un
     assert spine.look(job, "deliveries") == 2
 
 
+def test_a_run_that_outlasts_its_time_box_is_a_failure_of_the_run_and_not_of_the_worker(
+    spine, house, configure, actor, until
+):
+    configure(TIME_BOX=4, LEASE=10)
+    pool = actor("workers")
+    job = spine.one_job()
+    child, _ = acting(pool)
+    successor, delivery = acting(pool)  # the first delivery waits for ever; the second ends at once
+    assert (successor, delivery) == (child, 2), "the worker lives on"
+    until(lambda: spine.look(job) == "succeeded")
+    assert spine.look(job, "failures") == 1
+    told = spine.rows("SELECT message FROM job_events WHERE state = 'retrying'")
+    assert "TimeBoxExceeded" in told[0][0]
+
+
 def test_a_killed_tree_costs_its_job_two_leases_at_most_when_others_are_there(spine, house, actor, until):
     pool = actor("workers")
     job = spine.one_job()
