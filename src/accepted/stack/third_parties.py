@@ -30,7 +30,7 @@ def third_parties(folder: Path, partner: int, store: int) -> ThirdParties:
         f"http://127.0.0.1:{partner}",
         Spec(
             "store",
-            f"python -m accepted.store --port {store} --root {objects} --secret {secret}",
+            f"python -m accepted.store --port {store} --root {objects} --secret={secret}",
             health=Http(store),
         ),
         f"http://127.0.0.1:{store}/artifacts?secret={secret}",
