@@ -114,7 +114,8 @@ def test_a_fan_out_shows_its_deliveries_and_why_one_was_given_up(page: Page, pro
         product.do(
             "INSERT INTO jobs (id, tenant_id, kind, natural_key, args, aggregate, seq, parent_id, state, error, result,"
             " message, failures, trace_id, traceparent) VALUES (gen_random_uuid(), 'acme', 'webhook.deliver',"
-            " 'acme:webhook:7:1:1:invoice.reminder', '{}', 'a', 1, %s, %s, %s, %s, 'attempt 1 failed (HTTP 503); the next is due in 0.8 s', 1, 't', 't')",
+            " 'acme:webhook:7:1:1:invoice.reminder', '{}', 'a', 1,"
+            " %s, %s, %s, %s, 'attempt 1 failed (HTTP 503); the next is due in 0.8 s', 1, 't', 't')",
             *(fanout, state, error, result),
         )
     move(product, "webhook.fanout", "succeeded", 100, "done", ", started_at = now(), finished_at = now()")
@@ -166,8 +167,8 @@ def test_what_is_refused_is_said_beside_the_button(page: Page, product: Product)
 def test_everything_can_be_done_by_keyboard_and_has_a_name(page: Page, product: Product) -> None:
     sign_in(page)
     nameless = page.evaluate(
-        "() => [...document.querySelectorAll('button, input, select, a')].filter(e => e.offsetParent &&"
-        " !(e.labels?.length || e.textContent.trim() || e.getAttribute('aria-label'))).map(e => e.outerHTML)"
+        "() => [...document.querySelectorAll('button, input, select, a')].filter(e => e.offsetParent && !("
+        " e.matches('input, select') ? e.labels.length : e.textContent.trim())).map(e => e.outerHTML)"
     )
     assert nameless == []
     page.keyboard.press("Tab")
