@@ -14,6 +14,7 @@ import psycopg
 
 from billing.seed import PERIOD, token
 
+from ..stack.environment import CHOICES
 from ..stack.run import Stack
 from . import closing, story, timeline
 from .client import Api, Partner, Stuck, until
@@ -28,7 +29,14 @@ TIMINGS = {"LEASE": "3", "RETRY_BASE": "0.4", "RETRY_CAP": "2", "MAX_ATTEMPTS": 
 
 @click.command()
 @click.option("--tree", default=None, help="The application to show (default: $TREE, else solutions).")
-@click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help="rq")
+@click.option(
+    "--backend",
+    envvar="BACKEND",
+    type=click.Choice(CHOICES),
+    default="rq",
+    show_default=True,
+    help="The broker and its library.",
+)
 @click.option("--sunny", is_flag=True, help="Nothing fails: no outage, no kill, no requeue.")
 @click.option("--json", "as_json", is_flag=True, help="Print only the closing count, as JSON.")
 def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
@@ -60,7 +68,10 @@ def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closi
         urls = stack.addresses
         api, partner = Api(urls.web, token(TENANT, SEED)), Partner(urls.partner)
         until("the system to be ready", lambda: api.http.get("/readyz").is_success)
-        screen.good(f"up: {stack.postgres.label}, {stack.redis.label}, partner, object store, {backend}")
+        servers = [server.label for server in (stack.postgres, stack.redis, stack.rabbitmq) if server]
+        screen.good(f"up: {', '.join(servers)}, partner, object store, {stack.backend}")
+        if stack.hint:
+            screen.say(stack.hint)
         stage = story.Stage(screen, api, partner, stack.env, Path.cwd(), PERIOD_ISO)
         ids = pick(urls.database)
         screen.act(1, "A report: 202 at once, the work elsewhere")

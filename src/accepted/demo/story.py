@@ -143,8 +143,7 @@ def _kill_between_answer_and_commit(stage: Stage) -> None:
     call = until("the worker's call to the partner", called)
     worker = psutil.Process(int(str(call["worker"]).rpartition(":")[2]))
     worker.suspend()
-    if called() is None or worker.status() != psutil.STATUS_STOPPED:
-        raise RuntimeError(f"worker {worker.pid} could not be frozen before the partner's answer")
+    until("the worker to be frozen", lambda: worker.status() == psutil.STATUS_STOPPED)
 
     def answered() -> dict[str, Any] | None:
         now = called()

@@ -4,12 +4,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from accepted.stack import ports
 from accepted.stack.errors import Problem
+from accepted.stack.rabbitmq import find_rabbitmq
 
 BACKENDS = ("rq", "celery-redis", "celery-rabbitmq")
+CHOICES = (*BACKENDS, "celery")
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,29 @@ def contract(where: Addresses, backend: str, tree: Path | None) -> dict[str, str
     } | ({"TREE": str(tree)} if tree else {})
 
 
-def broker_of(backend: str, redis_url: str, environ: Mapping[str, str]) -> str:
-    """BROKER_URL of a backend. A Problem for an unknown one, and where RabbitMQ is not there."""
+def settle(backend: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """The backend that is meant, and what a person should hear of it.
+
+    `celery` alone means RabbitMQ where it can be had, else Redis. A Problem for an unknown one, and where RabbitMQ
+    was asked for by name and is not there.
+    """
+    if backend == "celery":
+        if has_rabbitmq(environ):
+            return "celery-rabbitmq", None
+        return "celery-redis", "RabbitMQ is not there, so Celery takes Redis; `make rabbitmq` installs it"
     if backend not in BACKENDS:
-        raise Problem(f"no backend {backend}", f"there are {', '.join(BACKENDS)}", "Choose one of them with --backend.")
-    if backend != "celery-rabbitmq":
-        return redis_url
-    url = environ.get("BROKER_URL", "")
-    cure = "Set BROKER_URL=amqp://user:password@host:5672/vhost, or choose --backend rq."
-    if not url.startswith("amqp"):
-        raise Problem("RabbitMQ is not there", "no wheel brings it, and BROKER_URL names none", cure)
-    parts = urlsplit(url)
-    if parts.hostname in ("127.0.0.1", "localhost") and not ports.answers(parts.port or 5672):
-        raise Problem("RabbitMQ is not there", f"nothing answers on {parts.hostname}:{parts.port or 5672}", cure)
-    return url
+        names = ", ".join(CHOICES)
+        raise Problem(f"no backend {backend}", f"there are {names}", "Choose one of them with BACKEND or --backend.")
+    if backend == "celery-rabbitmq" and not has_rabbitmq(environ):
+        raise Problem(
+            "RabbitMQ is not there",
+            "no wheel brings it, none is installed, and BROKER_URL names none",
+            "Install it with `make rabbitmq`, name one with BROKER_URL=amqp://user:password@host:5672/vhost, or choose "
+            "celery-redis.",
+        )
+    return backend, None
+
+
+def has_rabbitmq(environ: Mapping[str, str]) -> bool:
+    """Whether a URL names one, or one is installed."""
+    return environ.get("BROKER_URL", "").startswith("amqp") or find_rabbitmq() is not None

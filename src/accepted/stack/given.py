@@ -1,4 +1,4 @@
-"""Servers that someone else runs, named by DATABASE_URL and REDIS_URL: used as they are, never stopped."""
+"""Servers that someone else runs, named by DATABASE_URL, REDIS_URL and BROKER_URL: used as they are, never stopped."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import redis
 
 from accepted.stack import databases
 from accepted.stack.errors import Problem
+from accepted.stack.rabbitmq import why_not
 from accepted.stack.redis import client
 
 
@@ -78,6 +79,21 @@ class GivenRedis(Given):
         if tuple(int(part) for part in version.split(".")[:2]) < (6, 2):
             why = f"that server is {version}, and 6.2 is the oldest that works"
             raise Problem("REDIS_URL does not work", why, "Name a newer one, or unset it to get a server of our own.")
+
+    def wipe(self) -> None:
+        """A Problem: faults need a server of our own."""
+        raise self._not_ours("wiped")
+
+
+class GivenRabbitMQ(Given):
+    """The server and vhost at BROKER_URL. Queues there have fixed names, so every run needs a vhost of its own."""
+
+    label, setting = "RabbitMQ", "BROKER_URL"
+
+    def ready(self, seconds: float = 30.0) -> None:
+        """A Problem where it does not answer, or does not let us in."""
+        if why := why_not(self.url):
+            raise Problem("BROKER_URL does not work", why, "Mend it, or unset it to get a server of our own.")
 
     def wipe(self) -> None:
         """A Problem: faults need a server of our own."""

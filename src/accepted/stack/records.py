@@ -8,14 +8,16 @@ from dataclasses import replace
 import psutil
 
 from accepted.stack.child import Child
-from accepted.stack.given import GivenPostgres, GivenRedis
+from accepted.stack.given import GivenPostgres, GivenRabbitMQ, GivenRedis
 from accepted.stack.health import Http, Port
 from accepted.stack.postgres import Postgres
+from accepted.stack.rabbitmq import RabbitMQ
 from accepted.stack.redis import Redis
+from accepted.stack.service import Service
 from accepted.stack.state import OVER, Phase, Recorded, RunFolder, State
 from accepted.stack.third_parties import NAMES
 
-Server = Postgres | GivenPostgres | Redis | GivenRedis
+Server = Postgres | GivenPostgres | Redis | GivenRedis | RabbitMQ | GivenRabbitMQ
 
 
 class Record:
@@ -44,7 +46,7 @@ class Record:
 
     def _write(self, phase: Phase | None) -> None:
         found = recorded(self.servers, self.children())  # takes the runner's lock, so not while we hold ours
-        folders = [str(server.home) for server in self.servers if isinstance(server, Postgres | Redis)]
+        folders = [str(server.home) for server in self.servers if isinstance(server, Service)]
         with self._lock:
             self.state = replace(
                 self.state, phase=phase or self.state.phase, processes=found, folders=folders,
@@ -59,7 +61,7 @@ def recorded(servers: Sequence[Server], children: Sequence[Child]) -> list[Recor
 
 
 def _server(server: Server) -> Recorded:
-    if isinstance(server, GivenPostgres | GivenRedis):
+    if not isinstance(server, Service):
         return Recorded(server.label, "server", None, None)
     return Recorded(server.label, "server", server.pid, server.started or None, server.port)
 

@@ -14,15 +14,17 @@ from typing import Self, TextIO
 from accepted.stack import databases, environment, ports, processes, procfile
 from accepted.stack.child import Spec
 from accepted.stack.errors import Problem
-from accepted.stack.given import GivenPostgres, GivenRedis
+from accepted.stack.given import GivenPostgres, GivenRabbitMQ, GivenRedis
 from accepted.stack.health import Alive, Health, Http
 from accepted.stack.leftovers import end_recorded, prune
 from accepted.stack.logs import Logs
 from accepted.stack.postgres import Postgres
-from accepted.stack.records import Record
+from accepted.stack.rabbitmq import RabbitMQ
+from accepted.stack.records import Record, Server
 from accepted.stack.redis import Redis
 from accepted.stack.runner import Runner
-from accepted.stack.servers import choose_postgres, choose_redis
+from accepted.stack.servers import choose_postgres, choose_rabbitmq, choose_redis
+from accepted.stack.service import Service
 from accepted.stack.state import Phase, RunFolder, State, require_name, root, runs_folder
 from accepted.stack.tether import Tether
 from accepted.stack.third_parties import NAMES, third_parties
@@ -44,6 +46,7 @@ class Stack:
 
     postgres: Postgres | GivenPostgres
     redis: Redis | GivenRedis
+    rabbitmq: RabbitMQ | GivenRabbitMQ | None = None  # where the backend is celery-rabbitmq
     runner: Runner
     addresses: environment.Addresses
 
@@ -56,7 +59,8 @@ class Stack:
         self.name = name or f"{UNNAMED}{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         require_name(self.name)
         self.tree = tree.resolve() if tree and processes != [] else None
-        self.backend, self.seed, self.out, self.seconds, self.grace = backend, seed, out, seconds, grace
+        self.backend, self.hint = environment.settle(backend, os.environ)
+        self.seed, self.out, self.seconds, self.grace = seed, out, seconds, grace
         self.folder = RunFolder((runs or runs_folder()) / self.name)
         self.run_id = f"{self.name}-{secrets.token_hex(6)}"
         self.hurry = threading.Event()  # set it to cut short the grace at the end
@@ -64,7 +68,7 @@ class Stack:
         self._scale, self._extra, self._fixed = dict(scale or {}), dict(env or {}), dict(fixed_ports or {})
         self._lines = lines or (lambda name, where: {})
         self._done = ExitStack()
-        self._record = Record(self.folder, self.run_id, str(self.tree) if self.tree else None, backend)
+        self._record = Record(self.folder, self.run_id, str(self.tree) if self.tree else None, self.backend)
 
     @property
     def env(self) -> dict[str, str]:
@@ -78,7 +82,6 @@ class Stack:
 
     def __enter__(self) -> Self:
         commands = self._commands()  # first whatever can be wrong with what was asked for
-        environment.broker_of(self.backend, "", os.environ)
         for which, port in self._fixed.items():
             ports.require_free(port, f"--{which}-port N")
         self.folder.claim()
@@ -100,8 +103,8 @@ class Stack:
         while deadline is None or time.monotonic() < deadline:
             if self.runner.wait(0.2):
                 return self.runner.failure
-            for server in (self.postgres, self.redis):
-                if isinstance(server, Postgres | Redis) and server.lost:
+            for server in self._record.servers:
+                if isinstance(server, Service) and server.lost:
                     return Problem(
                         f"{server.label} has ended",
                         "nobody here asked it to",
@@ -133,17 +136,17 @@ class Stack:
         def note(line: str) -> None:
             logs.write("accepted", line)
 
+        if self.hint:
+            note(self.hint)
         # Everything that waits for nothing starts at once; then we wait for each.
-        self.postgres = choose_postgres(self.folder.path, self.folder.logs, tether, self.name, note)
-        self._done.callback(self.postgres.discard)
-        self._done.callback(self.postgres.stop)
-        self._record.servers.append(self.postgres)
-        self.postgres.launch()
-        self.redis = choose_redis(self.folder.path, self.folder.logs, tether, self.name, note)
-        self._done.callback(self.redis.discard)
-        self._done.callback(self.redis.stop)
-        self._record.servers.append(self.redis)
-        self.redis.launch()
+        here = (self.folder.path, self.folder.logs, tether, self.name)
+        self.postgres = choose_postgres(*here, note)
+        self._launch(self.postgres)
+        self.redis = choose_redis(*here, note)
+        self._launch(self.redis)
+        if self.backend == "celery-rabbitmq":
+            self.rabbitmq = choose_rabbitmq(*here)
+            self._launch(self.rabbitmq)
         partner, store, web, stream = ports.free_ports(4)
         others = third_parties(self.folder.path, partner, store)
         cwd = root(self.tree) if self.tree else root()
@@ -158,8 +161,10 @@ class Stack:
             self.runner.add(spec)
         self.runner.start()
         self.redis.ready(self.seconds)
-        broker = environment.broker_of(self.backend, self.redis.url, os.environ)
         self.postgres.ready(self.seconds)
+        if self.rabbitmq:
+            self.rabbitmq.ready(self.seconds)
+        broker = self.rabbitmq.url if self.rabbitmq else self.redis.url
         self.addresses = environment.Addresses(
             self._database(), self.redis.url, broker,
             others.store_url if own_store else os.environ["OBJECT_STORE_URL"], others.partner_url,
@@ -179,6 +184,12 @@ class Stack:
         self.runner.start()
         self.runner.wait_healthy(self.seconds)
         self._record.phase("up")
+
+    def _launch(self, server: Server) -> None:
+        self._done.callback(server.discard)
+        self._done.callback(server.stop)
+        self._record.servers.append(server)
+        server.launch()
 
     def _health(self, name: str) -> Health:
         served = {"web": self.addresses.web_port, "stream": self.addresses.stream_port}

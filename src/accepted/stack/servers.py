@@ -1,4 +1,5 @@
-"""Which PostgreSQL and which Redis a run gets: a URL in the environment, else the PATH, else the wheel."""
+"""Which PostgreSQL, Redis and RabbitMQ a run gets: a URL in the environment, else the PATH, else the wheel (of
+RabbitMQ there is none)."""
 
 import os
 from collections.abc import Mapping
@@ -6,8 +7,10 @@ from pathlib import Path
 
 from accepted.stack.account import server_account
 from accepted.stack.binaries import Note, find_postgres, find_redis
-from accepted.stack.given import GivenPostgres, GivenRedis
+from accepted.stack.errors import Problem
+from accepted.stack.given import GivenPostgres, GivenRabbitMQ, GivenRedis
 from accepted.stack.postgres import Postgres
+from accepted.stack.rabbitmq import RabbitMQ, find_rabbitmq
 from accepted.stack.redis import Redis
 from accepted.stack.tether import Tether
 
@@ -35,3 +38,14 @@ def choose_redis(
     if (url := environ.get("REDIS_URL")) and only is None:
         return GivenRedis(url)
     return Redis(find_redis(note, only), folder / "redis", logs / "redis.log", tether, run)
+
+
+def choose_rabbitmq(
+    folder: Path, logs: Path, tether: Tether, run: str, environ: Mapping[str, str] = os.environ
+) -> RabbitMQ | GivenRabbitMQ:
+    """A server not started yet."""
+    if (url := environ.get("BROKER_URL", "")).startswith("amqp"):
+        return GivenRabbitMQ(url)
+    if (scripts := find_rabbitmq()) is None:
+        raise Problem("RabbitMQ is not there", "it is not installed", "Install it with: make rabbitmq")
+    return RabbitMQ(scripts, folder / "rabbitmq", logs / "rabbitmq.log", tether, run)

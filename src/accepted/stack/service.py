@@ -15,13 +15,14 @@ from accepted.stack.errors import Problem, cannot_write
 from accepted.stack.tether import Tether
 
 ATTEMPTS = 3  # starts, where another program took the port between our look and the server's bind
-TAKEN = ("address already in use", "could not bind")
+TAKEN = ("address already in use", "could not bind", "eaddrinuse")
 
 
 class Service(ABC):
     """One server process. `launch` returns at once, `ready` waits; so several can boot side by side."""
 
     label: str
+    home: Path  # the data
     stop_signal: signal.Signals
     orphan_signal: signal.Signals = signal.SIGKILL  # what the tether sends first
 

@@ -13,7 +13,7 @@ from typing import Self
 import click
 
 from accepted.stack.background import start_in_background
-from accepted.stack.environment import BACKENDS
+from accepted.stack.environment import CHOICES
 from accepted.stack.errors import Problem
 from accepted.stack.run import Stack
 from accepted.stack.state import DEFAULT, RunFolder, State, root, runs_folder
@@ -81,7 +81,7 @@ def summary(state: State) -> str:
     type=click.Path(path_type=Path),
     help="Folder of the app and its Procfile.  [default: TREE, else solutions]",
 )
-@click.option("--backend", type=click.Choice(BACKENDS), help="The broker and its library.  [default: BACKEND, else rq]")
+@click.option("--backend", type=click.Choice(CHOICES), help="The broker and its library.  [default: BACKEND, else rq]")
 @click.option("--detach", is_flag=True, help="Return once everything is up, and leave it running.")
 @click.option(
     "--seed-data/--no-seed-data", default=True, show_default=True, help="Fill the fresh database with made-up data."
