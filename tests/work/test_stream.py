@@ -8,13 +8,14 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from app.shared import jobs, progress
+from app.shared import follow, jobs, progress
 from app.shared.core import Job
+from app.shared.follow import JobFollower
 
 from billing.db import unit
 
 from .conftest import World, until
-from .sse import Said, Stream, events, said, serving
+from .sse import Said, events, said, serving
 
 
 def noop(world: World, tenant: str = "acme") -> Job:
@@ -293,19 +294,28 @@ def test_sigterm_ends_open_streams_and_the_process(world: World) -> None:
 
 
 def test_a_client_that_does_not_read_is_cut_off_and_holds_up_nobody(world: World) -> None:
-    slow: Stream
-    with serving(world) as stream, stream.get("/events") as idle:
-        next(said(idle))
-        slow = stream
+    with serving(world) as stream, stream.get("/events", timeout=60) as idle:
+        unread = said(idle)  # kept: the connection would close with it
+        next(unread)
         job = noop(world)
         world.claim(job)
-        with slow.get(path(job)) as quick:
+        with stream.get(path(job)) as quick:
             found = said(quick)
             next(found)
             _flood(world, 60)
             advance(job, 50)
             assert any(one.data and one.data["percent"] == 50 for one in found)
             until(lambda: stream.health()["streams"] == 1, "the client that does not read to be cut off", 30)
+
+
+def test_a_client_that_lags_too_many_polls_behind_is_cut_off_before_it_fills_the_memory(world: World) -> None:
+    follower, cuts = JobFollower(noop(world).id, "acme", 0), list[int]()
+    follower.cut = lambda: cuts.append(1)
+    for _ in range(follow.QUEUE):
+        follower.offer(None)
+    assert not cuts
+    follower.offer(None)
+    assert cuts
 
 
 def _flood(world: World, times: int) -> None:
