@@ -1,0 +1,141 @@
+"""One stage on which case follows case: recorded clean, then killed at one crossing, restarted, drained and judged."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import httpx
+import psycopg
+
+from accepted.faults.crossings import Crossing
+from accepted.faults.strike import Struck, has_tree, kill_at
+from accepted.oracle.history import Asked, History
+from accepted.oracle.judge import judge
+from accepted.oracle.reader import read
+from accepted.oracle.verdict import Verdict
+from accepted.stack.processes import until
+from accepted.sweep.cases import Case, Point, Result, points
+from accepted.sweep.stage import Stage
+from accepted.sweep.stories import STORIES
+
+DRAIN = 30.0  # s for one job and its children
+PATIENCE = 15.0  # s without an event: stuck
+RUNS = 3  # clean runs; what all of them crossed is killed at
+TRIES = 3  # of a case whose crossing was not reached
+BELATED = 2.0  # s after the drain for crossings that come at the very end
+
+
+class Lane:
+    """Not thread-safe; several lanes have a stage each."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.asked: list[Asked] = []
+        self.cold: set[tuple[str, str, str]] = set()  # classes that only a fresh process crosses
+
+    def trees(self) -> set[str]:
+        """The processes that have children."""
+        return {name for name in self.stage.processes if has_tree(self.stage.stack.runner, name)}
+
+    def record(self, kind: str) -> tuple[list[Point], list[Crossing]]:
+        """The points of a kind, and all that crossed in the last clean run."""
+        runs = []
+        for turn in range(RUNS + 1):
+            run = self._clean(kind)
+            if turn:  # the first only warms up: connections are opened, statements prepared
+                runs.append(run)
+        polled = [cls for cls in self.stage.idle.rates if self.stage.idle.polled(cls)]
+        return points(kind, runs, polled), runs[-1]
+
+    def _clean(self, kind: str) -> list[Crossing]:
+        if not self.stage.settle():
+            raise RuntimeError("the system does not come to rest")
+        request = STORIES[kind](self.stage.objects)
+        self.stage.play(*request.rules)
+        window = self.stage.proxies.open()
+        asked = self.stage.client.ask(request)
+        answered = time.time()
+        self.asked.append(asked)
+        if not self.stage.client.drained([asked], DRAIN):
+            raise RuntimeError(f"a clean run of {kind} did not come to its end within {DRAIN:.0f} s")
+        until(self.stage.settle, 5)
+        # How often we look at the job is our business: of web, later crossings count by their first only.
+        known: set[tuple[str, str, str]] = set()
+        found = []
+        for one in window.shown():
+            if one.process == "web" and one.at > answered and one.kind in known:
+                continue
+            known.add(one.kind)
+            found.append(one)
+        return found
+
+    def run(self, case: Case) -> Result:
+        """Never raises for what the system under test does: that is a verdict."""
+        began = time.monotonic()
+        result = None
+        for turn in range(TRIES):
+            result = self._once(case, began, fresh=turn > 0 or case.point.cls in self.cold)
+            if result.killed or result.outcome == "fail":
+                if turn:
+                    self.cold.add(case.point.cls)
+                break
+        assert result is not None
+        return result
+
+    def _once(self, case: Case, began: float, fresh: bool) -> Result:
+        stage = self.stage
+        nothing = Result(str(case), case.point.kind, case.point.process, Verdict(), 0.0, case.victim)
+        if fresh:
+            stage.stack.runner.kill(case.point.process)
+        if not stage.settle():
+            why = Verdict(unknown="the system did not come to rest before the case")
+            return replace(nothing, verdict=why, seconds=time.monotonic() - began)
+        struck: list[Struck] = []
+        marks: list[tuple[float, str]] = []
+
+        def strike(crossing: Crossing, port: int) -> bool:
+            done = kill_at(stage.stack.runner, case.point.process, port, case.victim, time.time())
+            struck.append(done)
+            marks.append((done.at, f"SIGKILL {case.victim} {done.pids} at {crossing}, {case.mode}"))
+            return done.owner_alive
+
+        request = STORIES[case.point.kind](stage.objects)
+        stage.play(*request.rules)
+        since = stage.ledger_seq()
+        window = stage.proxies.open(case.target, strike)
+        if case.target.waiting and case.mode == "before":
+            window.fired.wait(8)
+        asked = stage.client.ask(request, DRAIN)
+        self.asked.append(asked)
+        drained = stage.client.drained([asked], DRAIN)
+        if drained and not window.fired.wait(BELATED):
+            pass
+        drained = drained and stage.client.drained([asked], DRAIN)
+        history = self.history([asked], drained, since, str(case))
+        verdict = judge(history)
+        killed = bool(struck) and all(one.dead for one in struck)
+        if not killed and verdict.outcome == "pass":
+            why_not = "the process was not seen dead" if struck else "the crossing was not reached"
+            verdict = Verdict(verdict.findings, why_not)
+        kept = verdict.outcome != "pass"
+        return replace(
+            nothing, verdict=verdict, killed=killed, seconds=time.monotonic() - began,
+            history=history if kept else None, crossings=tuple(window.shown()) if kept else (), marks=tuple(marks),
+        )  # fmt: skip
+
+    def history(self, asked: Sequence[Asked], drained: bool, since: int, note: str) -> History:
+        """What the witnesses say; asked again for a while where one of them was just killed."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return read(self.stage.where, asked, drained=drained, patience=PATIENCE, since=since, note=note)
+            except (psycopg.OperationalError, httpx.HTTPError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def closing(self) -> Verdict:
+        """Everything that was ever asked on this stage, judged together: what came late is found here."""
+        self.stage.settle()
+        drained = self.stage.client.drained(self.asked, DRAIN)
+        return judge(self.history(self.asked, drained, 0, "all cases together"))

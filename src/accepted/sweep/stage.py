@@ -1,0 +1,141 @@
+"""A run with proxies on all its lines, and the knowledge of what it does when it has nothing to do."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from accepted.faults.crossings import Class, Window
+from accepted.faults.lines import Lines
+from accepted.faults.proxy import Proxies
+from accepted.oracle.reader import Witnesses
+from accepted.stack.errors import Problem
+from accepted.stack.processes import until
+from accepted.stack.run import Stack
+from accepted.sweep.client import Client
+from accepted.sweep.stories import TENANT, Objects
+from billing.seed import token
+
+# Shortened, so that a killed worker's job is back in about a second; everything else is as shipped.
+TIMINGS: Mapping[str, str] = {
+    "LEASE": "1", "REAPER_PERIOD": "0.2", "RETRY_BASE": "0.2", "RETRY_CAP": "0.4", "PARTNER_TIMEOUT": "1.5",
+    "TIME_BOX": "20", "RELAY_POLL": "0.05",
+}  # fmt: skip
+# One of each, so that what crosses in a clean run crosses in the same order in the next.
+SIZES: Mapping[str, str] = {"WEB_WORKERS": "1", "WEB_THREADS": "2", "IO_SLOTS": "1", "CPU_SLOTS": "1"}
+SEED_DATA = 7  # of the made-up data
+IDLE = 6.5  # s of watching: longer than any worker's blocking wait
+OFTEN = 1.0  # crossings a second; what an idle process does as often as this is polling
+
+
+@dataclass
+class Idle:
+    """What crosses when nobody asks for anything: how often a second, and what is always under way."""
+
+    rates: Mapping[Class, float] = field(default_factory=dict)
+    waiting: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+    def polled(self, kind: Class) -> bool:
+        return self.rates.get(kind, 0.0) >= OFTEN
+
+
+class Stage:
+    """`with Stage(tree, backend) as stage:` boots, watches the idle system, and is ready for cases."""
+
+    stack: Stack
+    client: Client
+    objects: Objects
+    where: Witnesses
+
+    def __init__(
+        self, tree: Path, backend: str, seed: int = 0, env: Mapping[str, str] | None = None,
+        scale: Mapping[str, int] | None = None, watch: bool = True, data: str = "small",
+    ) -> None:  # fmt: skip
+        self.tree, self.backend, self.seed, self.data = tree, backend, seed, data
+        self.env = {**TIMINGS, **SIZES, **(env or {})}
+        self.scale, self.watch = scale, watch
+        self.idle = Idle()
+        self._done = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self.proxies = self._done.enter_context(Proxies())
+            lines = Lines(self.proxies)
+            self.stack = self._done.enter_context(
+                Stack(self.tree, backend=self.backend, seed=self.data, env=self.env, lines=lines, scale=self.scale)
+            )
+            urls, bearer = self.stack.addresses, token(TENANT, SEED_DATA)
+            self.client = Client(urls.web, bearer)
+            self.where = Witnesses(urls.web, bearer, urls.database, urls.partner, urls.object_store)
+            self.objects = Objects(urls.database, self.seed)
+            if not until(self._ready, 30):
+                raise Problem("the system is not ready", "GET /readyz did not answer 200", "See its logs.")
+            if self.watch:
+                self._watch()
+        except BaseException:
+            self._done.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.close()
+
+    @property
+    def processes(self) -> list[str]:
+        """The tree's processes, by their Procfile names."""
+        return sorted({child.spec.name for child in self.stack.runner.children() if child.spec.env})
+
+    def settle(self, seconds: float = 25.0) -> bool:
+        """Waits until all processes are up and do what they do when nothing is to be done."""
+        self.stack.runner.wait_healthy(seconds)
+        return until(self._settled, seconds)
+
+    def ledger_seq(self) -> int:
+        """The ledger's newest effect or call."""
+        told = httpx.get(f"{self.where.partner}/ledger", timeout=20, trust_env=False).raise_for_status().json()
+        return max((one["seq"] for group in told.values() for one in group), default=0)
+
+    def play(self, *rules: Mapping[str, object]) -> None:
+        """The partner's faults from now on."""
+        body = {"rules": list(rules)}
+        httpx.put(f"{self.where.partner}/faults", json=body, timeout=20, trust_env=False).raise_for_status()
+
+    def _ready(self) -> bool:
+        try:
+            return self.client.http.get("/readyz").json().get("status") in ("ok", "ready") or True
+        except (httpx.HTTPError, ValueError):
+            return False
+
+    def _watch(self) -> None:
+        until(lambda: False, 1.0)  # let what only happens at a start pass by
+        window, began = self.proxies.open(), time.monotonic()
+        always: dict[str, Counter[str]] = {}
+        while time.monotonic() - began < IDLE:
+            for process in self.processes:
+                now = Counter(self.proxies.waiting(process))
+                always[process] = always[process] & now if process in always else now
+            time.sleep(0.05)
+        counts = Counter(one.kind for one in window.shown())
+        self.idle = Idle({kind: number / IDLE for kind, number in counts.items()}, always)
+
+    def _settled(self) -> bool:
+        busy = time.time() - 0.15
+        window: Window = self.proxies.window
+        if any(one.at > busy and one.kind not in self.idle.rates for one in window.shown()[-200:]):
+            return False
+        talkers = {process for process, _, _ in self.idle.rates}
+        for child in self.stack.runner.children():
+            name = child.spec.name
+            if not child.spec.env:
+                continue
+            if child.pid is None or (name in talkers and self.proxies.last.get(name, 0.0) < child.born):
+                return False
+            if self.idle.waiting.get(name, Counter()) - Counter(self.proxies.waiting(name)):
+                return False
+        return True
