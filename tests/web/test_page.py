@@ -177,6 +177,19 @@ def test_everything_can_be_done_by_keyboard_and_has_a_name(page: Page, product: 
     expect(page.locator("#jobs > li")).to_have_count(1)
 
 
+@pytest.mark.parametrize("width", [360, 700, 940, 1100])
+def test_nothing_hangs_over_its_card_at_any_width(page: Page, product: Product, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    sign_in(page)
+    picture(page, f"width-{width}")
+    over = page.evaluate(
+        "() => [...document.querySelectorAll('.card, body')].flatMap(card => [...card.querySelectorAll('*')].filter("
+        "e => e.offsetParent && !e.closest('.unseen, .skip') &&"
+        " e.getBoundingClientRect().right > card.getBoundingClientRect().right + 1).map(e => e.outerHTML))"
+    )
+    assert over == []
+
+
 def test_everything_it_shows_comes_from_the_web_process_itself(page: Page, runner: Runner) -> None:
     asked: set[str] = set()
     page.on("request", lambda request: asked.add("/".join(request.url.split("/")[:3])))
