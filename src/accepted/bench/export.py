@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import psutil
-import psycopg
 
 from accepted.bench.effective import servers
 from accepted.bench.measure import Bound, Figure, Invalid
@@ -37,18 +36,14 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
         idle = worker.memory_info().rss
         memory = _Peak(worker)
         began = time.monotonic()
-        job, content = _export(stack, "acme", memory.look)
+        job, (found, size) = _export(stack, "acme", memory.look)
         took = time.monotonic() - began
         peak = memory.peak()
-        # Which process ran it is told by the job's own row.
-        with psycopg.connect(stack.env["DATABASE_URL"]) as connection:
-            row = connection.execute("SELECT worker FROM jobs WHERE id = %s", (job["id"],)).fetchone()
-        if not worker.is_running():
-            raise Invalid("export: the worker that was watched has ended")
-    found, size = content
+        if not worker.is_running() or worker != _worker(stack):
+            raise Invalid("export: the worker that was watched did not live to the end")
     if job["result"]["lines"] != lines or found != lines + 1:  # and the header
         raise Invalid(f"export: {job['result']['lines']:,} lines rendered, {found:,} in the file, {lines:,} expected")
-    room.say(f"export: {lines:,} lines, {size / MB:.0f} MB in {took:.0f} s, worker {row[0] if row else '?'}")
+    room.say(f"export: {lines:,} lines, {size / MB:.0f} MB in {took:.0f} s")
     return [
         Figure(
             "export", f"peak memory above idle, {lines:,} lines", "MB", [(peak - idle) / MB], Bound("most", 60.0),
@@ -83,11 +78,7 @@ class _Peak:
 def _worker(stack: Stack) -> psutil.Process:
     """The pool's one worker: the process that runs the jobs."""
     (leader,) = stack.runner.pids("worker-cpu")
-    workers = [
-        one
-        for one in psutil.Process(leader).children(recursive=True)
-        if "resource_tracker" not in " ".join(one.cmdline())
-    ]
+    workers = psutil.Process(leader).children(recursive=True)
     if len(workers) != 1:
         raise Invalid(f"export: the CPU pool has {len(workers)} processes below it, and should have one")
     return workers[0]

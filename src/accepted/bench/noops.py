@@ -8,6 +8,7 @@ with stock `rq worker`s, which fork for each job. Only the side that is measured
 """
 
 import time
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -30,6 +31,12 @@ SAME_CLASS = f"rq worker-pool --quiet --num-workers 2 {JSON} --worker-class app.
 STOCK = f"rq worker --quiet {JSON} stock"
 PATIENCE = 120.0  # seconds for one side of one round
 WARM_UP = 20  # jobs before the clock: imports, first connections
+
+_DONE = """
+SELECT count(*) FILTER (WHERE state = 'succeeded' AND deliveries = 1), count(effects.natural_key),
+    extract(epoch FROM max(finished_at) - min(accepted_at))
+FROM jobs LEFT JOIN effects ON effects.natural_key = jobs.natural_key WHERE accepted_at > %s
+"""
 
 
 def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
@@ -75,20 +82,17 @@ class _Sides:
     def _only(self, wanted: tuple[str, ...]) -> None:
         for name in self.running:
             self.runner.stop(name)
+        work_rows.clear(self.connection)
         for name in wanted:
             self.runner.start(name)
         self.running = wanted
 
     def _durable(self, count: int) -> float:
-        work_rows.clear(self.connection)
-        work_rows.settle(self.connection)
+        (since,) = self._row("SELECT clock_timestamp()")
         work_rows.accept(self.connection, count)
-        over = "SELECT count(*) FROM jobs WHERE state NOT IN ('queued', 'running')"
-        processes.until(lambda: self._row(over)[0] == count, PATIENCE, pause=0.1)
-        done, effects, seconds = self._row("""
-            SELECT count(*) FILTER (WHERE state = 'succeeded' AND deliveries = 1), (SELECT count(*) FROM effects),
-                extract(epoch FROM max(finished_at) - min(accepted_at))::float
-            FROM jobs""")
+        over = "SELECT count(*) FROM jobs WHERE accepted_at > %s AND state NOT IN ('queued', 'running')"
+        processes.until(lambda: self._row(over, since)[0] == count, PATIENCE, pause=0.1)
+        done, effects, seconds = self._row(_DONE, since)
         if (done, effects) != (count, count) or not seconds:
             raise Invalid(f"noops: of {count} jobs {done} were done at their first delivery, with {effects} effects")
         return count / float(str(seconds))
@@ -115,5 +119,5 @@ class _Sides:
         keys = self.broker.smembers(f"rq:workers:{queue}")
         return sum(int(self.broker.hget(key, "successful_job_count") or 0) for key in keys)
 
-    def _row(self, query: str) -> tuple[object, ...]:
-        return self.connection.execute(query).fetchone() or (None, None, None)
+    def _row(self, query: LiteralString, *values: object) -> tuple[object, ...]:
+        return self.connection.execute(query, values).fetchone() or (None, None, None)
