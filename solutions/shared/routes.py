@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 from flask import Response, g, request
 from sqlalchemy import TextClause, text
@@ -18,9 +18,6 @@ from billing.db import unit
 from . import bodies, idempotency, jobs, links, outbox
 from .core import Job
 from .problems import Problem, not_found
-
-# A job's id is made from its natural key, so that asking again for the same thing finds the same job.
-NAMESPACE = UUID("5f0b1f6e-8d1c-5b7e-9a52-2f3a4c8e7d10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def _job(kind: str, key: str, args: dict[str, Any], aggregate: str) -> Job:
         aggregate=f"{g.tenant_id}:{aggregate}",
         trace_id=g.trace_id,
         traceparent=g.traceparent,
-        id=uuid5(NAMESPACE, natural_key),
+        id=jobs.id_of(natural_key),
     )
 
 
@@ -190,7 +187,7 @@ SELECT account.currency, payout.id FROM account LEFT JOIN payout ON true
 
 def _payout(s: Session, body: bodies.Payout) -> Job:
     key = f"payout:{body.reference}:1"
-    payout = uuid5(NAMESPACE, f"{g.tenant_id}:{key}")
+    payout = jobs.id_of(f"{g.tenant_id}:{key}")
     values = {"account": body.account_id, "amount": body.amount_cents, "currency": body.currency}
     found = s.execute(
         _PAYOUT, {"id": payout, "tenant": g.tenant_id, "reference": body.reference, **values}
