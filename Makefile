@@ -7,16 +7,16 @@ BACKEND ?= rq
 TREE ?= solutions
 export BACKEND TREE
 
-.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams
+.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo
 	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
 
-demo: $(VENV)/.ready ## watch a report and a webhook go through the whole house (about 30 s)
+demo: $(VENV)/.ready ## watch a report and a webhook go through the whole house (about 30 s); BACKEND=rq|celery-redis|celery-rabbitmq
 	@$(BIN)/accepted demo
 
 up: $(VENV)/.ready ## keep the system running; prints where its client page is
@@ -33,6 +33,12 @@ logs: $(VENV)/.ready ## the merged log of what is running
 
 test: $(VENV)/.ready-dev ## the kit's own tests, against real servers
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+conformance: $(VENV)/.ready-dev ## what every broker owes, promise by promise, on all four implementations
+	@CONFORMANCE_TABLE=1 $(BIN)/python -m pytest tests/conformance -q --no-header $(ARGS)
+
+rabbitmq: ## install RabbitMQ for BACKEND=celery-rabbitmq; says what it will do first
+	@./scripts/rabbitmq
 
 lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

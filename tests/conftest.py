@@ -1,5 +1,5 @@
-"""Real servers for every test that asks: PostgreSQL and Redis once per xdist worker, a database of its own
-per test.
+"""Real servers for every test that asks: PostgreSQL, Redis and RabbitMQ once per xdist worker, a database of its own
+per test. Only RabbitMQ may be missing.
 
 Nothing starts before a test wants it. DATABASE_URL, ACCEPTED_POSTGRES and ACCEPTED_REDIS choose the servers
 as they do for
@@ -21,6 +21,7 @@ from accepted.stack.given import GivenPostgres
 from accepted.stack.health import Http
 from accepted.stack.logs import Logs
 from accepted.stack.postgres import Postgres
+from accepted.stack.rabbitmq import RabbitMQ, find_rabbitmq
 from accepted.stack.redis import Redis, flush
 from accepted.stack.runner import Runner
 from accepted.stack.servers import choose_postgres, choose_redis
@@ -105,6 +106,35 @@ def redis_url(redis_server: Redis) -> str:
     """An empty Redis."""
     flush(redis_server.url)
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tether: Tether, servers_folder: Path) -> Iterator[RabbitMQ]:
+    """The RabbitMQ of this worker; a node takes about five seconds to boot. Skips where none is installed."""
+    scripts = find_rabbitmq()
+    if scripts is None:
+        pytest.skip("RabbitMQ is not installed (make rabbitmq)")
+    server = RabbitMQ(scripts, servers_folder / "rabbitmq", servers_folder / "logs" / "rabbitmq.log", tether, "tests")
+    try:
+        server.launch()
+        server.ready(120)
+        yield server
+    finally:
+        server.stop()
+        server.discard()
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """A RabbitMQ without any queue of ours."""
+    from app.on_celery import topology
+    from app.on_celery.to_rabbitmq import connect
+
+    yield rabbitmq_server.url
+    connection = connect(rabbitmq_server.url)
+    with connection, connection.channel() as channel:
+        for name in (*topology.NAMES, topology.DEAD, topology.MARK):
+            channel.queue_delete(name)
 
 
 @pytest.fixture

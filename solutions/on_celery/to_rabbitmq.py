@@ -37,7 +37,11 @@ def connect(url: str) -> amqp.Connection:
         write_timeout=ANSWER,
         heartbeat=0,
     )
-    connection.connect()
+    try:
+        connection.connect()
+    except BaseException:
+        connection.collect()
+        raise
     return connection
 
 
@@ -91,7 +95,10 @@ class RabbitMQ:
 
     def mark_epoch(self, epoch: str) -> None:
         with self._lock, self._reached():
-            connection = self._connected()
+            connection, self._press = (
+                self._connected(),
+                None,
+            )  # who lost the mark lost the queues: they are declared again
             with connection.channel() as channel:
                 topology.declare_mark(channel)
             press = Press(connection)

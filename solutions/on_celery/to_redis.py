@@ -18,7 +18,13 @@ from .topology import MARK, QUEUES
 
 # Seconds. Nothing is repeated here: who calls holds a transaction open, or answers a request.
 CONNECT, ANSWER = 2, 4
-OPTIONS = {"priority_steps": [0], "socket_connect_timeout": CONNECT, "socket_timeout": ANSWER}
+OPTIONS = {
+    "priority_steps": [0],
+    "socket_connect_timeout": CONNECT,
+    "socket_timeout": ANSWER,
+    "max_retries": 0,
+    "interval_start": 0,
+}
 
 
 class Redis:
@@ -76,7 +82,7 @@ class Redis:
     def _connected(self) -> Iterator[Producer]:
         if self._producer is None or self._pid != getpid():  # a parent's socket is not ours
             connection = Connection(self.url, transport_options=OPTIONS)
-            self._producer, self._pid = Producer(connection.channel(), auto_declare=False), getpid()
+            self._producer, self._pid = Producer(connection.default_channel, auto_declare=False), getpid()
         yield self._producer
 
     def _hang_up(self) -> None:

@@ -2,8 +2,10 @@
 the ways in which a broker fails. A backend joins the suite by an entry in DRIVERS."""
 
 import json
+import os
 import socket
 import sys
+import textwrap
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from app.shared import core, jobs, memory
 from app.shared.core import Broker
 
 from billing.settings import settings
+from tests.conformance.celery_drivers import CeleryRabbitMQ, CeleryRedis, Celerys
 
 
 class Driver(Protocol):
@@ -194,13 +197,16 @@ class Rq:
         self._point_to(self.url)
 
 
-DRIVERS = {"memory": Memory, "rq": Rq}
+DRIVERS = {"memory": Memory, "rq": Rq, "celery-redis": CeleryRedis, "celery-rabbitmq": CeleryRabbitMQ}
 
 
-@pytest.fixture(params=sorted(DRIVERS))
+@pytest.fixture(params=list(DRIVERS))
 def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     jobs.queues_json.cache_clear()
-    yield DRIVERS[request.param](monkeypatch, request)
+    driver = DRIVERS[request.param](monkeypatch, request)
+    yield driver
+    if isinstance(driver, Celerys):
+        driver.close()
     settings.cache_clear()
     jobs.queues_json.cache_clear()
     if (rq := sys.modules.get("app.on_rq.broker")) is not None:
@@ -211,3 +217,29 @@ def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture
 def broker(driver: Driver) -> Broker:
     return driver.broker
+
+
+# -- the table of `make conformance`
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One row for each promise, one column for each implementation."""
+    if not os.environ.get("CONFORMANCE_TABLE"):
+        return
+    rows: dict[str, dict[str, list[str]]] = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            test, _, parameters = report.nodeid.rpartition("::")[2].rstrip("]").partition("[")
+            column = next((name for name in sorted(DRIVERS, key=len, reverse=True) if name in parameters), None)
+            if column and (report.when == "call" or outcome != "passed"):
+                promise = test.removeprefix("test_").replace("_", " ")
+                rows.setdefault(promise, {}).setdefault(column, []).append(outcome)
+    terminalreporter.write_line("")
+    heads = "  ".join(f"{name:>15}" for name in DRIVERS)
+    terminalreporter.write_line(f"{'':<76}{heads}")
+    for promise, found in rows.items():
+        cells = [found.get(name, ["missing"]) for name in DRIVERS]
+        words = [("pass" if set(cell) == {"passed"} else next(o for o in cell if o != "passed")) for cell in cells]
+        many = [f" ({len(cell)})" if len(cell) > 1 else "" for cell in cells]
+        row = "  ".join(f"{word + n:>15}" for word, n in zip(words, many, strict=True))
+        terminalreporter.write_line(f"{textwrap.shorten(promise, 74, placeholder=' …'):<76}{row}")

@@ -132,7 +132,7 @@ def test_a_named_postgres_gets_a_database_for_the_run_and_loses_it_again(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"backend": "celery-rabbitmq"}, r"RabbitMQ is not there: .*Set BROKER_URL=amqp.*or choose --backend rq"),
+        ({"backend": "celery-rabbitmq"}, r"BROKER_URL does not work: .*Mend it, or unset it"),
         ({"backend": "kafka"}, r"no backend kafka: there are rq, celery-redis"),
         ({"scale": {"rely": 2}}, r"cannot scale rely: the Procfile has release, web, relay"),
         ({"name": "../x"}, r"cannot name a run"),

@@ -94,4 +94,10 @@ def settle(backend: str, environ: Mapping[str, str]) -> tuple[str, str | None]:
 
 def has_rabbitmq(environ: Mapping[str, str]) -> bool:
     """Whether a URL names one, or one is installed."""
-    return environ.get("BROKER_URL", "").startswith("amqp") or find_rabbitmq() is not None
+    return given_rabbitmq(environ) is not None or find_rabbitmq() is not None
+
+
+def given_rabbitmq(environ: Mapping[str, str]) -> str | None:
+    """BROKER_URL, where it names a RabbitMQ."""
+    url = environ.get("BROKER_URL", "")
+    return url if url.startswith("amqp") else None

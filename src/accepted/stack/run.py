@@ -82,6 +82,8 @@ class Stack:
 
     def __enter__(self) -> Self:
         commands = self._commands()  # first whatever can be wrong with what was asked for
+        if self.backend == "celery-rabbitmq" and (url := environment.given_rabbitmq(os.environ)):
+            GivenRabbitMQ(url).ready()
         for which, port in self._fixed.items():
             ports.require_free(port, f"--{which}-port N")
         self.folder.claim()

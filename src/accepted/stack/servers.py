@@ -7,6 +7,7 @@ from pathlib import Path
 
 from accepted.stack.account import server_account
 from accepted.stack.binaries import Note, find_postgres, find_redis
+from accepted.stack.environment import given_rabbitmq
 from accepted.stack.errors import Problem
 from accepted.stack.given import GivenPostgres, GivenRabbitMQ, GivenRedis
 from accepted.stack.postgres import Postgres
@@ -44,7 +45,7 @@ def choose_rabbitmq(
     folder: Path, logs: Path, tether: Tether, run: str, environ: Mapping[str, str] = os.environ
 ) -> RabbitMQ | GivenRabbitMQ:
     """A server not started yet."""
-    if (url := environ.get("BROKER_URL", "")).startswith("amqp"):
+    if url := given_rabbitmq(environ):
         return GivenRabbitMQ(url)
     if (scripts := find_rabbitmq()) is None:
         raise Problem("RabbitMQ is not there", "it is not installed", "Install it with: make rabbitmq")
