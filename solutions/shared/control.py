@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from . import jobs, outbox
-from .core import broker
+from .backend import broker
 from .dead_letters import note
 
 

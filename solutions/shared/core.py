@@ -3,11 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
-
-from billing.settings import settings
 
 JobId = UUID
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -181,22 +178,3 @@ class Broker(Protocol):
 
 class BrokerDown(Exception):
     """The broker can't be reached; what should have gone to it stays in the outbox."""
-
-
-_MODULES = {
-    "rq": ".on_rq.broker",
-    "celery-redis": ".on_celery.broker",
-    "celery-rabbitmq": ".on_celery.broker",
-}
-
-
-def broker() -> Broker:
-    """The broker of the backend that BACKEND names."""
-    name = settings().backend
-    if name == "memory":
-        from .memory import the
-
-        return the
-    if name not in _MODULES:
-        raise RuntimeError(f"BACKEND is {name!r}; it is one of memory, {', '.join(sorted(_MODULES))}.")
-    return cast(Broker, import_module(_MODULES[name], __package__.rpartition(".")[0]))

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from . import jobs, outbox
-from .core import Failure, Job, JobId, LostLease, broker
+from .backend import broker
+from .core import Failure, Job, JobId, LostLease
 from .letters import OPEN, Choice
 from .redaction import redact, redact_error, redact_raw
 

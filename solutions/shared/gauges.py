@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from billing.db import DatabaseDown, unit
 
 from . import outbox
-from .core import BrokerDown, broker
+from .backend import broker
+from .core import BrokerDown
 from .jobs import KINDS
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -6,7 +6,8 @@ from sqlalchemy import text
 from billing.db import unit
 
 from . import gauges, views
-from .core import BrokerDown, broker
+from .backend import broker
+from .core import BrokerDown
 
 blueprint = Blueprint("health", __name__)
 

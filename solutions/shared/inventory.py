@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from . import control, dead_letters, jobs, outbox
-from .core import BrokerDown, broker
+from .backend import broker
+from .core import BrokerDown
 from .owners import owner_of
 from .progress import iso
 from .redaction import redact

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from billing.settings import settings
 
-from .core import Job, JobId, broker
+from .backend import broker
+from .core import Job, JobId
 
 # From which states each state may be reached. A job at its end leaves it only by a requeue.
 COMES_FROM: Mapping[str, tuple[str, ...]] = {

@@ -111,4 +111,4 @@ class MemoryBroker:
 
 
 the = MemoryBroker()
-"""The one of this process: `core.broker()` returns it where BACKEND is `memory`."""
+"""The one of this process: `backend.broker()` returns it where BACKEND is `memory`."""

@@ -6,7 +6,7 @@ needs: CPU slots as many as cores, I/O slots as many as calls that may wait at o
 
 from billing.settings import settings
 
-from .core import broker
+from .backend import broker
 
 POOLS = ("io", "cpu")
 CPU_KINDS = ("report.export",)

@@ -18,7 +18,8 @@ from billing.db import DatabaseDown, unit
 from billing.settings import settings
 
 from . import dead_letters, jobs
-from .core import BrokerDown, Envelope, Failure, broker
+from .backend import broker
+from .core import BrokerDown, Envelope, Failure
 
 log = structlog.get_logger(__name__)
 

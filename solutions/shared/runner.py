@@ -11,7 +11,8 @@ from billing.db import DatabaseDown, unit
 from billing.settings import settings
 
 from . import claims, dead_letters, jobs, leases, retries, telemetry
-from .core import Claim, Exhausted, Failure, GiveUp, Job, JobId, LostLease, NotYet, Refused, Undecodable, broker
+from .backend import broker
+from .core import Claim, Exhausted, Failure, GiveUp, Job, JobId, LostLease, NotYet, Refused, Undecodable
 from .failures import failure_of
 from .tasks import HANDLERS
 

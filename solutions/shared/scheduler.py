@@ -16,7 +16,8 @@ from billing.db import DatabaseDown, unit
 from billing.settings import settings
 
 from . import claims, jobs, outbox, retention
-from .core import BrokerDown, JobId, broker
+from .backend import broker
+from .core import BrokerDown, JobId
 
 log = structlog.get_logger(__name__)
 

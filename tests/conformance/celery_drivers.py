@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from app.shared import core
+from app.shared import backend
 from app.shared.core import Broker
 
 from billing.settings import settings
@@ -33,7 +33,7 @@ class Celerys:
         self.url = request.getfixturevalue(self.server + "_url")
         monkeypatch.setenv("BACKEND", self.backend)
         self._point_to(self.url)
-        self.broker: Broker = core.broker()
+        self.broker: Broker = backend.broker()
         self.connection: Any = None
         self.consumer: Any = None
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from app.shared import core, jobs, memory
+from app.shared import backend, jobs, memory
 from app.shared.core import Broker
 
 from billing.settings import settings
@@ -57,7 +57,7 @@ class Memory:
         monkeypatch.setenv("BACKEND", "memory")
         monkeypatch.setattr(memory, "the", memory.MemoryBroker())
         settings.cache_clear()
-        self.broker: Broker = core.broker()
+        self.broker: Broker = backend.broker()
         self.real = memory.the
 
     def take(self, queue: str) -> tuple[Any, bytes] | None:
@@ -112,12 +112,12 @@ class Rq:
         self.url = self.request.getfixturevalue("redis_url")
         self.monkeypatch.setenv("BACKEND", "rq")
         self._point_to(self.url)
-        self.broker: Broker = core.broker()
+        self.broker: Broker = backend.broker()
 
     def _point_to(self, url: str) -> None:
         self.monkeypatch.setenv("BROKER_URL", url)
         settings.cache_clear()
-        core.broker()
+        backend.broker()
         module = sys.modules["app.on_rq.broker"]
         module._redis.cache_clear()
         module.queue.cache_clear()

@@ -10,7 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from app.shared import memory
-from app.shared.core import BrokerDown, Job, broker
+from app.shared.backend import broker
+from app.shared.core import BrokerDown, Job
 from app.shared.eager import NeverDone, eager
 
 from billing import seed

@@ -7,7 +7,7 @@ import os
 import runpy
 import sys
 
-from app.shared import claims, core, effects, relay, tasks
+from app.shared import backend, claims, effects, relay, tasks
 from app.shared.core import Claim, Envelope, JobId, Receipt
 
 GO_ON = int(os.environ["GO_ON"])
@@ -24,7 +24,7 @@ def wait() -> None:
 
 def relay_after_confirm() -> None:
     """Publishes one batch, and pauses between the broker's confirmation and its own commit."""
-    broker = core.broker()
+    broker = backend.broker()
     publish = broker.publish
 
     def paused(envelopes: list[Envelope]) -> set[JobId]:

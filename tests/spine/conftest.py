@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from app.shared import core, jobs, leases, memory, outbox, relay
+from app.shared import backend, core, jobs, leases, memory, outbox, relay
 from app.shared.core import Job
 
 from billing import db
@@ -135,7 +135,7 @@ def on_rq(spine: Spine, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> core
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("BROKER_URL", redis_url)
     _forget_process_state()
-    return core.broker()
+    return backend.broker()
 
 
 @pytest.fixture

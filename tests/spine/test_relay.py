@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from app.shared import core, jobs, memory, relay
+from app.shared import backend, jobs, memory, relay
 from app.shared.core import BrokerDown
 from app.shared.memory import MemoryBroker
 
@@ -152,7 +152,7 @@ class Picky(MemoryBroker):
 @pytest.fixture
 def picky(spine, monkeypatch: pytest.MonkeyPatch) -> Picky:
     monkeypatch.setattr(memory, "the", Picky())
-    return core.broker()
+    return backend.broker()
 
 
 def test_a_row_that_is_not_confirmed_holds_its_own_aggregate_and_nothing_else(spine, picky):
@@ -263,4 +263,4 @@ def test_only_one_relay_leads(spine):
 
 
 def test_the_kinds_that_the_relay_knows_all_have_a_queue(spine):
-    assert {core.broker().queue_of(kind) for kind in jobs.KINDS} == set(core.broker().queues())
+    assert {backend.broker().queue_of(kind) for kind in jobs.KINDS} == set(backend.broker().queues())

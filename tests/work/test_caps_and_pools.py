@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from app.shared import caps, pools
-from app.shared.core import NotYet, broker
+from app.shared.backend import broker
+from app.shared.core import NotYet
 
 from billing.settings import settings
 
