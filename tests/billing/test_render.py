@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -11,8 +12,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from billing.db import sqlalchemy_url
-from billing.render import Report, TooLarge, pdf
+from billing.render import Report, TooLarge, count_lines, pdf
 from billing.render import csv as csv_report
+from billing.render.pdfrows import summarise
+from billing.render.style import money, quantity
 from billing.seed import PERIOD, seed
 
 YEAR = Report("acme", *PERIOD)
@@ -92,3 +95,49 @@ def test_a_name_in_polish_is_set_in_letters_that_the_font_has(session: Session) 
 
     assert drawable("Łukasz Żółć") == "Łukasz Żółć"
     assert drawable("漢") != "漢"  # a letter that it has not is replaced, not drawn as a box
+
+
+def test_a_download_given_up_half_way_leaves_the_connection_fit_for_use(session: Session) -> None:
+    rows = csv_report.report_csv(session, "acme", *PERIOD)
+    assert next(rows) == csv_report.HEADER
+    assert b"2025-000001" in next(rows)
+    rows.close()
+    session.rollback()
+    assert count_lines(session, YEAR) == 200
+
+
+def test_text_longer_than_a_page_makes_no_row_that_fits_on_none(session: Session) -> None:
+    raw = session.connection().connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    raw.execute("UPDATE invoice_lines SET description = repeat('ł', 20000) WHERE invoice_id < 5")
+    raw.execute("UPDATE customers SET name = '</b></i> & <font ' || repeat('Ż ', 3000)")
+    assert pdf.render(pdf.read(session, YEAR)).startswith(b"%PDF-")
+
+
+def test_void_invoices_are_listed_but_never_summed_and_currencies_are_kept_apart(session: Session) -> None:
+    raw = session.connection().connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    raw.execute("UPDATE invoices SET status = 'void' WHERE id %% 3 = 0 AND status <> 'draft'", ())
+    raw.execute("UPDATE invoices SET currency = 'CHF' WHERE id %% 5 = 0", ())
+    expected = dict(
+        raw.execute("""
+            SELECT currency, sum(total_cents) FILTER (WHERE status <> 'void') FROM invoices
+            WHERE tenant_id = 'acme' AND status <> 'draft' GROUP BY currency
+        """).fetchall()
+    )
+    totals = summarise(pdf.read(session, YEAR).invoices)
+    assert set(totals) == {"CHF", "EUR"}
+    assert {currency: total.cents for currency, total in totals.items()} == expected
+    assert sum(total.lines for total in totals.values()) == 200 and sum(total.void for total in totals.values()) > 3
+
+
+@pytest.mark.parametrize(("cents", "shown"), [(0, "0.00"), (5, "0.05"), (-5, "−0.05"), (123_456_789, "1,234,567.89")])
+def test_cents_are_shown_to_the_cent(cents: int, shown: str) -> None:
+    assert money(cents) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("1000.000", "1,000"), ("2.500", "2.5"), ("0.125", "0.125"), ("10", "10")]
+)
+def test_a_quantity_loses_no_digit_that_says_something(amount: str, shown: str) -> None:
+    assert quantity(Decimal(amount)) == shown

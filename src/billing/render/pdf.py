@@ -73,7 +73,7 @@ def _story(contents: Contents) -> Iterator[Flowable]:
         return
     yield totals_table(summarise(invoices))
     yield Paragraph("By customer", style(12, bold=True, after=5))
-    yield from summary_table(invoices)
+    yield summary_table(invoices)
     yield CondPageBreak(A4[1] / 3)
     yield Paragraph("By invoice", style(12, bold=True, after=5))
     for invoice in invoices:
