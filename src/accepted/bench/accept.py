@@ -28,7 +28,7 @@ AUTHORIZED = {"Authorization": f"Bearer {token('acme', 7)}"}
 
 def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
     with Stack(room.tree, backend=room.backend, processes=["web"], seed="tiny") as stack:
-        known = servers(stack)
+        known = servers(stack.env)
         sides = _Sides(stack, room)
         best = sides.best()
         sides.use(*best)

@@ -49,6 +49,10 @@ class Aside:
             self._popen.kill()
             self._popen.wait(5)
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def tell(self, what: Mapping[str, Any]) -> None:
         assert self._popen.stdin
         data = memoryview(json.dumps(what).encode() + b"\n")

@@ -3,13 +3,13 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import psycopg
 import redis
 
 from accepted.bench.measure import Invalid
-from accepted.stack.run import Stack
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 LIBRARIES = ("flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "rq", "aiohttp")
@@ -27,19 +27,19 @@ def machine() -> dict[str, str]:
     }
 
 
-def servers(stack: Stack) -> dict[str, str]:
+def servers(env: Mapping[str, str]) -> dict[str, str]:
     """What PostgreSQL says on a connection like those of the measured processes, and Redis.
 
     Raises Invalid where a commit would not be a commit.
     """
-    with psycopg.connect(stack.env["DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(env["DATABASE_URL"], autocommit=True) as connection:
         found = {name: _shown(connection, name) for name in (*MUST_BE_ON, "server_version", "shared_buffers")}
     off = [name for name in MUST_BE_ON if found[name] != "on"]
     if off:
         raise Invalid(
             f"PostgreSQL has {', '.join(f'{name} = {found[name]}' for name in off)}: nothing here may be measured so"
         )
-    broker = redis.Redis.from_url(stack.env["BROKER_URL"], socket_timeout=5)
+    broker = redis.Redis.from_url(env["BROKER_URL"], socket_timeout=5)
     try:
         info = broker.info("server")
         found = {"postgresql": found.pop("server_version"), **found, "redis": str(info["redis_version"])}

@@ -30,7 +30,7 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
     scale, lines = ("medium", 100_000) if room.quick else ("million", 1_000_000)
     room.say(f"export: making up {lines:,} invoice lines")
     with Stack(room.tree, backend=room.backend, processes=PROCESSES, seed=scale, env={"CPU_SLOTS": "1"}) as stack:
-        known = servers(stack)
+        known = servers(stack.env)
         _export(stack, "globex", lambda: None)  # a twentieth: everything is imported and open
         worker = _worker(stack)
         idle = worker.memory_info().rss

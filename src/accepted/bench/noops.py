@@ -44,7 +44,7 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
         Stack(room.tree, backend=room.backend, processes=SYSTEM, seed="tiny", env={"IO_SLOTS": "2"}) as stack,
         psycopg.connect(stack.env["DATABASE_URL"], autocommit=True) as connection,
     ):
-        known = servers(stack)
+        known = servers(stack.env)
         sides = _Sides(stack, room, connection)
         rates: dict[str, list[float]] = {"system": [], "raw": [], "stock": []}
         for number in range(1, room.rounds + 1):

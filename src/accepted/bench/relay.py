@@ -35,7 +35,7 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
             sides = _Sides(stack, room, connection)
             pairs = paired(room.rounds, sides.system, sides.bare)
             waits = [sides.idle(number) for number in range(1, room.rounds + 1)]
-        known = servers(stack)
+        known = servers(stack.env)
     p95 = [percentile(each, 0.95) for each in waits]
     return [
         Figure(

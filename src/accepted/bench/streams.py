@@ -33,7 +33,7 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
         sides = _Sides(stack, room, job_ids)
         sides.warm_up()
         pairs = paired(room.rounds, sides.crowded, sides.alone)
-        known = servers(stack)
+        known = servers(stack.env)
     events = [percentile(waits, 0.95) for (_, waits), _ in pairs]
     figures = [
         Figure(
