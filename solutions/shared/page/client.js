@@ -297,10 +297,15 @@ async function signedIn({ tenant }) {
   set($("tenant"), tenant);
   $("sign-in").hidden = true;
   $("signed-in").hidden = $("who").hidden = false;
-  const today = new Date(), last = new Date(today.getTime() - 90 * 86400e3);
-  if (!$("to").value) $("to").value = today.toISOString().slice(0, 10);
-  if (!$("from").value) $("from").value = last.toISOString().slice(0, 10);
   await Promise.all([follow(), invoices()]);
+}
+
+const DAY = 86400e3, YEAR = 364 * DAY;
+
+// A year from the first invoice on, so that the first export anybody asks for has something in it.
+function propose(first) {
+  if (!$("from").value) $("from").value = first.toISOString().slice(0, 10);
+  if (!$("to").value) $("to").value = new Date(first.getTime() + YEAR).toISOString().slice(0, 10);
 }
 
 async function invoices() {
@@ -308,6 +313,7 @@ async function invoices() {
     const { data } = await call("GET", "/v1/invoices?limit=50");
     $("invoice").replaceChildren(...data.map((each) => new Option(`${each.number} (${each.status})`, each.id)));
     if (!data.length) $("tell").querySelector("button").disabled = true;
+    propose(data.length ? new Date(data[0].issued_on) : new Date(Date.now() - YEAR));
   } catch (error) {
     ifSignedOut(error);
   }
