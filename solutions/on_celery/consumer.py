@@ -17,6 +17,7 @@ from . import messages
 from .topology import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
+MISSED = 0.5  # s, until a killed child is replaced for certain
 PAUSE = 2  # s, between tries to write to a Postgres that is down; meanwhile the message stays unacknowledged
 
 
@@ -28,6 +29,11 @@ class Consumer(Celerys):  # type: ignore[misc]
         default_steps: ClassVar[list[str]] = [
             step for step in Celerys.Blueprint.default_steps if "delayed_delivery" not in step
         ]
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        super().register_with_event_loop(hub)
+        # Celery hears of a child's death from the kernel, or misses it and looks after 5 s; till then its slot is idle.
+        hub.call_repeatedly(MISSED, self.pool.maintain_pool)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **kwargs)

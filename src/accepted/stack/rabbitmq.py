@@ -4,7 +4,6 @@ Erlang nodes find each other through `epmd`, which the first node starts as a da
 outlives it. Ours gets one of its own, on a port of its own, that ends with it.
 """
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -12,7 +11,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import amqp
 
@@ -105,11 +104,7 @@ class RabbitMQ(Service):
         }
 
     def answers(self) -> bool:
-        try:
-            _connect(self.url).close()
-        except (OSError, amqp.AMQPError):
-            return False
-        return True
+        return why_not(self.url, 2) is None
 
     def launch(self) -> None:
         self._end_mapper()
@@ -149,13 +144,14 @@ class RabbitMQ(Service):
             self._mapper = None
 
 
-def _connect(url: str, seconds: float = 2.0) -> amqp.Connection:
+def why_not(url: str, seconds: float = 5.0) -> str | None:
+    """Why the server at this URL can't be used; None where it answers and lets us in."""
     parts = urlsplit(url)
     connection = amqp.Connection(
         f"{parts.hostname or 'localhost'}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}",
-        userid=parts.username or "guest",
-        password=parts.password or "guest",
-        virtual_host=parts.path.removeprefix("/") or "/",
+        userid=unquote(parts.username or "guest"),
+        password=unquote(parts.password or "guest"),
+        virtual_host=unquote(parts.path.removeprefix("/")) or "/",
         ssl=parts.scheme == "amqps",
         connect_timeout=seconds,
         read_timeout=seconds,
@@ -163,17 +159,9 @@ def _connect(url: str, seconds: float = 2.0) -> amqp.Connection:
     )
     try:
         connection.connect()
-    except BaseException:
-        with contextlib.suppress(Exception):
-            connection.collect()
-        raise
-    return connection
-
-
-def why_not(url: str) -> str | None:
-    """Why the server at this URL can't be used; None where it answers and lets us in."""
-    try:
-        _connect(url, 5).close()
+        connection.close()
     except (OSError, amqp.AMQPError) as error:
         return str(error) or type(error).__name__
+    finally:
+        connection.collect()  # a server that is just starting may hang up between the two
     return None

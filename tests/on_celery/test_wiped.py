@@ -1,0 +1,39 @@
+"""A broker that loses everything under way, and Celery's own tools while the system works."""
+
+import pytest
+
+
+@pytest.fixture
+def wipe(server, request):
+    """The data is gone and every connection is cut."""
+    if server == "redis":
+        return request.getfixturevalue("redis_server").wipe
+    return request.getfixturevalue("rabbitmq_server").wipe
+
+
+def test_a_wiped_broker_costs_time_and_nothing_else(spine, house, worker, acting, until, wipe):
+    one = worker("quick")
+    jobs = spine.accept(*(spine.new() for _ in range(150)))
+    for _ in range(10):
+        acting(one)
+    wipe()
+    until(lambda: spine.one("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == len(jobs), 60)
+    assert one.process.poll() is None, "the worker lived through it"
+
+
+def test_celery_inspect_shows_what_is_being_done_by_ids_alone(spine, house, worker, acting, until, request, server):
+    from celery import Celery
+
+    one = worker("pause")
+    job = spine.one_job()
+    acting(one)
+    app = Celery(broker=request.getfixturevalue(f"{server}_url"), set_as_current=False)
+    ((name, active),) = until(lambda: app.control.inspect(timeout=3).active(), 15).items()
+    assert name.startswith("io-")
+    assert [(task["name"], task["args"]) for task in active] == [("noop", [str(job.id), "noop"])]
+    (queues,) = app.control.inspect(timeout=3).active_queues().values()
+    expected = {"payouts", "emails", "webhooks", "noops"} | ({"dead"} if server == "rabbitmq" else set())
+    assert {queue["name"] for queue in queues} == expected
+    app.close()
+    one.go_on()
+    until(lambda: spine.look(job) == "succeeded")
