@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 BACKEND ?= rq
 TREE ?= solutions
-export BACKEND TREE
+STACK ?= local
+export BACKEND TREE STACK
 
-.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq
+.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq secrets
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -16,7 +17,7 @@ help: ## this page
 	@echo
 	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
 
-demo: $(VENV)/.ready ## watch a report and a webhook go through the whole house (about 30 s); BACKEND=rq|celery-redis|celery-rabbitmq
+demo: $(VENV)/.ready $(if $(filter compose,$(STACK)),.env) ## watch a report and a webhook go through the whole house (about 30 s); BACKEND=rq|celery-redis|celery-rabbitmq, STACK=compose
 	@$(BIN)/accepted demo
 
 up: $(VENV)/.ready ## keep the system running; prints where its client page is
@@ -39,6 +40,10 @@ conformance: $(VENV)/.ready-dev ## what every broker owes, promise by promise, o
 
 rabbitmq: ## install RabbitMQ for BACKEND=celery-rabbitmq; says what it will do first
 	@./scripts/rabbitmq
+
+secrets: .env ## make up the secrets of docker-compose.yml, on first use
+.env:
+	@./deploy/secrets $@
 
 lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

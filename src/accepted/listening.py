@@ -5,8 +5,8 @@ import resource
 import socket
 
 
-def listen(port: int, backlog: int = 4096) -> socket.socket:
-    """A socket that already listens on 127.0.0.1:`port` (0: any free one, ask `getsockname()`).
+def listen(port: int, host: str = "127.0.0.1", backlog: int = 4096) -> socket.socket:
+    """A socket that already listens on `host`:`port` (0: any free one, ask `getsockname()`).
 
     Listening before the server is built means that whoever reads our first line of output can connect at once.
     Raises SystemExit with one line for people when the port cannot be had.
@@ -14,13 +14,13 @@ def listen(port: int, backlog: int = 4096) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind(("127.0.0.1", port))
+        sock.bind((host, port))
         sock.listen(backlog)
     except (OSError, OverflowError) as err:
         sock.close()
         if isinstance(err, OSError) and err.errno == errno.EADDRINUSE:
             raise SystemExit(f"port {port} is taken by another process: pass --port 0 for a free one") from None
-        raise SystemExit(f"cannot listen on 127.0.0.1:{port}: {err}; pass --port 0 for a free one") from None
+        raise SystemExit(f"cannot listen on {host}:{port}: {err}; pass --port 0 for a free one") from None
     sock.setblocking(False)
     return sock
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx
 import psycopg
 
 from billing.seed import PERIOD, token
 
 from ..stack.environment import CHOICES
-from ..stack.run import Stack
+from ..stack.up import Interrupted
 from . import closing, story, timeline
 from .client import Api, Partner, Stuck, until
+from .compose import Compose
+from .place import Local, Place
 from .screen import Screen
 
 SEED = 7
@@ -37,9 +40,18 @@ TIMINGS = {"LEASE": "3", "RETRY_BASE": "0.4", "RETRY_CAP": "2", "MAX_ATTEMPTS": 
     show_default=True,
     help="The broker and its library.",
 )
+@click.option(
+    "--stack",
+    "where",
+    envvar="STACK",
+    type=click.Choice(["local", "compose"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, or the containers of docker-compose.yml.",
+)
 @click.option("--sunny", is_flag=True, help="Nothing fails: no outage, no kill, no requeue.")
 @click.option("--json", "as_json", is_flag=True, help="Print only the closing count, as JSON.")
-def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
+def demo(tree: str | None, backend: str, where: str, sunny: bool, as_json: bool) -> None:
     """Watch an export, a webhook and a payout go through the whole house.
 
     Exits 0 where every natural key has exactly one effect, counted from the partner's ledger and Postgres;
@@ -48,7 +60,11 @@ def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
     screen = Screen(quiet=as_json)
     tree = tree or os.environ.get("TREE") or "solutions"
     try:
-        result = play(screen, Path(tree), backend, sunny)
+        place = located(screen, where, Path(tree), backend)
+        result = play(screen, place, sunny)
+    except Interrupted:
+        screen.close_bar()
+        sys.exit(130)
     except (Stuck, RuntimeError) as error:
         screen.close_bar()
         click.echo(f"accepted: the demo stopped: {error}", err=True)
@@ -58,22 +74,25 @@ def demo(tree: str | None, backend: str, sunny: bool, as_json: bool) -> None:
     sys.exit(0 if result.holds else 1)
 
 
-def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closing:
+def located(screen: Screen, where: str, tree: Path, backend: str) -> Place:
+    """Raises stack.errors.Problem for what can't be shown there."""
+    return Compose(tree, backend, TIMINGS, screen.say) if where == "compose" else Local(tree, backend, TIMINGS)
+
+
+def play(screen: Screen, place: Place, sunny: bool) -> closing.Closing:
     """Raises stack.errors.Problem (cannot boot), Stuck (something did not happen in time)."""
     screen.line(screen.style("Accepted: one request's way through the house", bold=True))
     timings = ", ".join(f"{name.lower().replace('_', ' ')} {value}" for name, value in TIMINGS.items())
     screen.line(screen.style(f"   shortened for the stage: {timings} (seconds, and attempts)", dim=True))
     with ExitStack() as leaving:
-        stack = leaving.enter_context(Stack(tree, backend=backend, seed="medium", env=TIMINGS))
-        urls = stack.addresses
-        api, partner = Api(urls.web, token(TENANT, SEED)), Partner(urls.partner)
-        until("the system to be ready", lambda: api.http.get("/readyz").is_success)
-        servers = [server.label for server in (stack.postgres, stack.redis, stack.rabbitmq) if server]
-        screen.good(f"up: {', '.join(servers)}, partner, object store, {stack.backend}")
-        if stack.hint:
-            screen.say(stack.hint)
-        stage = story.Stage(screen, api, partner, stack.env, Path.cwd(), PERIOD_ISO)
-        ids = pick(urls.database)
+        leaving.enter_context(place)
+        api, partner = Api(place.web, token(TENANT, SEED)), Partner(place.partner)
+        until("the system to be ready", lambda: answers(api, "/readyz"))
+        screen.good(f"up: {place.up}")
+        if place.hint:
+            screen.say(place.hint)
+        stage = story.Stage(screen, api, partner, place, PERIOD_ISO)
+        ids = pick(place.database)
         screen.act(1, "A report: 202 at once, the work elsewhere")
         story.export(stage)
         screen.act(2, "A webhook to every subscriber" + ("" if sunny else ": one stumbles, one is broken"))
@@ -83,8 +102,8 @@ def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closi
         story.mail(stage, ids["invoice"])
         screen.act(4, "Money" + ("" if sunny else ": a worker dies at the worst moment"))
         paid = story.payout(stage, ids["account"], kill=not sunny)
-        show_timeline(screen, urls.database, partner, paid.job_id, stage.marks)
-        result = closing.judge(*closing.read(urls.database), ledger=partner.http.get("/ledger/summary").json())
+        show_timeline(screen, place.database, partner, paid.job_id, stage.marks)
+        result = closing.judge(*closing.read(place.database), ledger=partner.http.get("/ledger/summary").json())
         screen.act(5, "Closing count, from the partner's ledger and Postgres")
         show(screen, result)
     took = time.monotonic() - screen.began
@@ -93,6 +112,14 @@ def play(screen: Screen, tree: Path, backend: str, sunny: bool) -> closing.Closi
 
 
 PERIOD_ISO = (PERIOD[0].isoformat(), PERIOD[1].isoformat())
+
+
+def answers(api: Api, path: str) -> bool:
+    """Whether it answers with a success; a container's port accepts before its process does."""
+    try:
+        return api.http.get(path).is_success
+    except httpx.TransportError:
+        return False
 
 
 def pick(database_url: str) -> dict[str, Any]:

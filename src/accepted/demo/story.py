@@ -1,44 +1,31 @@
 """The acts of the demo. Each waits for conditions, never for time, and says what it saw."""
 
 import json
-import os
 import shlex
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import psutil
-
 from .client import TERMINAL, Answer, Api, Partner, until
+from .place import Place, pid_of
 from .screen import Screen
 
 
 @dataclass
 class Stage:
-    """What the acts share. `env` and `root` are for the system's own commands (`flask ops …`)."""
+    """What the acts share."""
 
     screen: Screen
     api: Api
     partner: Partner
-    env: dict[str, str]
-    root: Path
+    place: Place
     period: tuple[str, str]
     marks: list[tuple[float, str]] = field(default_factory=list)  # what the story did, for the timeline
 
     def ops(self, *arguments: str) -> dict[str, Any]:
         """`flask ops …  --json`, as an operator would type it."""
         self.screen.say(self.screen.style("$ flask ops " + shlex.join(arguments), fg="cyan"))
-        command = [sys.executable, "-m", "flask", "--app", "app.shared.web", "ops", *arguments, "--json"]
-        done = subprocess.run(
-            command, check=False, env=self.env, cwd=self.root, capture_output=True, text=True, timeout=60
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"flask ops {shlex.join(arguments)} exited with {done.returncode}: {done.stderr[-400:]}")
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(self.place.ops(*arguments, "--json"))
         return found
 
     def accepted(self, path: str, answer: Answer) -> None:
@@ -117,7 +104,7 @@ def fanout(stage: Stage, invoice: int, flaky: str | None, broken: str | None) ->
 def payout(stage: Stage, account: int, kill: bool) -> Answer:
     """Money: the worker is killed after the partner's answer and before our commit."""
     if kill:
-        stage.partner.play({"match": {"op": "charge"}, "calls": [1], "do": {"delay": 1.0}})
+        stage.partner.play({"match": {"op": "charge"}, "calls": [1], "do": {"delay": stage.place.freezing}})
     body = {"account_id": account, "amount_cents": 125_00, "currency": "EUR", "reference": "demo-settlement-1"}
     answer = stage.api.post("/v1/payouts", body, "demo-payout")
     stage.accepted("/v1/payouts", answer)
@@ -133,7 +120,7 @@ def payout(stage: Stage, account: int, kill: bool) -> Answer:
 
 
 def _kill_between_answer_and_commit(stage: Stage) -> None:
-    """The partner takes a second to answer. Within it the worker is frozen, so that the answer reaches a process that
+    """The partner is slow to answer. Meanwhile the worker is frozen, so that the answer reaches a process that
     can't go on, and is killed once the ledger says that the answer was given: exactly between answer and commit."""
 
     def called() -> dict[str, Any] | None:
@@ -141,16 +128,16 @@ def _kill_between_answer_and_commit(stage: Stage) -> None:
         return calls[0] if calls else None
 
     call = until("the worker's call to the partner", called)
-    worker = psutil.Process(int(str(call["worker"]).rpartition(":")[2]))
-    worker.suspend()
-    until("the worker to be frozen", lambda: worker.status() == psutil.STATUS_STOPPED)
+    worker = str(call["worker"])
+    stage.place.freeze(worker)
 
     def answered() -> dict[str, Any] | None:
         now = called()
         return now if now and now["status"] == 200 else None
 
     until("the partner's answer", answered)
-    os.kill(worker.pid, signal.SIGKILL)
-    stage.marks.append((time.time(), f"worker {worker.pid} killed: the partner has answered, we have not committed"))
-    stage.screen.bad(f"worker {worker.pid} killed with SIGKILL after the partner's answer, before our commit")
+    stage.place.kill(worker)
+    pid = pid_of(worker)
+    stage.marks.append((time.time(), f"worker {pid} killed: the partner has answered, we have not committed"))
+    stage.screen.bad(f"worker {pid} killed with SIGKILL after the partner's answer, before our commit")
     stage.screen.say("its lease ends, the reaper queues the job again, another worker takes it")

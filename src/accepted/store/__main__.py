@@ -33,6 +33,7 @@ def own(root: Path) -> int:
 def main() -> None:
     ask = argparse.ArgumentParser(prog="python -m accepted.store", description=__doc__)
     ask.add_argument("--port", type=int, required=True, help="0 takes a free one; the first line printed says which")
+    ask.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container (default: %(default)s)")
     ask.add_argument("--root", type=Path, required=True, help="the folder that holds the buckets")
     ask.add_argument("--secret", default=os.environ.get("STORE_SECRET"), help="signs requests (or STORE_SECRET)")
     ask.add_argument("--log", type=Path, help="append a JSON line per request to this file")
@@ -42,8 +43,8 @@ def main() -> None:
     allow_many_connections()
     own(asked.root)
     app = build(Layout(asked.root), asked.secret, RequestLog(asked.log))
-    sock = listen(asked.port)
-    print(f"store listens on http://127.0.0.1:{sock.getsockname()[1]}", flush=True)
+    sock = listen(asked.port, asked.host)
+    print(f"store listens on http://{asked.host}:{sock.getsockname()[1]}", flush=True)
     web.run_app(app, sock=sock, backlog=4096, access_log=None, shutdown_timeout=5.0, print=None)
 
 
