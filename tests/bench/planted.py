@@ -7,6 +7,8 @@ from accepted.bench.aside import Aside
 from accepted.bench.measure import Bound, Figure, Invalid, ratios
 from accepted.bench.room import Room, paired
 
+GET = {"label": "GET", "method": "GET", "path": "/", "headers": {}}
+
 
 def _rate(pause: float) -> float:
     done, end = 0, time.perf_counter() + 0.1
@@ -49,6 +51,7 @@ class Empty:
 def endless() -> None:
     """Run as a program: `accepted bench` with a bench that starts a process beside and then waits to be stopped."""
     import os
+    import socket
     import sys
     from pathlib import Path
 
@@ -60,14 +63,17 @@ def endless() -> None:
     class Endless:
         @staticmethod
         def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
+            silent = socket.create_server(("127.0.0.1", 0))  # so the process beside waits for a minute, too
+            spec = {"port": silent.getsockname()[1], "requests": [GET], "warm_up": 0, "seconds": 60, "rate": None}
             tether = Tether(f"planted-{os.getpid()}")
             logs = Logs(Path(sys.argv[1]))
             runner = Runner(env=os.environ, cwd=Path.cwd(), logs=logs, tether=tether)
             try:
-                with Aside(runner, "event_writer", {}) as aside:
+                with Aside(runner, "http_load", {**spec, "connections": 1}) as aside:
                     room.say(f"beside {aside.pid}")
                     threading.Event().wait(60)
             finally:
+                silent.close()
                 runner.close()
                 tether.release()
             return [], {}

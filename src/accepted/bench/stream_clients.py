@@ -77,7 +77,10 @@ class Crowd:
         self.counting = True
         opened = sum(1 for status in statuses if status == b"200") - self.lost
         answer({"open": opened, "seconds": time.perf_counter() - began})
-        await asyncio.get_running_loop().run_in_executor(None, told)  # until the bench has seen enough
+        wanted = await asyncio.get_running_loop().run_in_executor(None, told)  # so many were written
+        give_up = time.perf_counter() + wanted["within"]
+        while len(self.waits) < wanted["events"] and time.perf_counter() < give_up:
+            await asyncio.sleep(0.02)
         answer({"waits": self.waits, "lost": self.lost})
 
 
