@@ -8,7 +8,7 @@ TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
 
-.PHONY: help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq secrets
+.PHONY: crash-sweep ablation help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq secrets
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -50,6 +50,12 @@ lint: $(VENV)/.ready-dev ## ruff and mypy
 
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)
+
+crash-sweep: $(VENV)/.ready ## kill every process at every crossing, and judge (BACKEND= QUICK=1 SEED=)
+	@$(BIN)/accepted sweep $(ARGS)
+
+ablation: $(VENV)/.ready ## switch each defence off: the sweep must find the hole (BACKEND= SEED=)
+	@$(BIN)/accepted ablation $(ARGS)
 
 diagrams: diagrams/house.svg ## render the diagrams from their text sources
 %.svg: %.dot

@@ -18,6 +18,8 @@ COMMANDS = {
     "status": "accepted.stack.status:status",
     "logs": "accepted.stack.show_logs:logs",
     "bench": "accepted.bench.command:bench",
+    "sweep": "accepted.sweep.command:command",
+    "ablation": "accepted.sweep.ablation:command",
 }
 
 

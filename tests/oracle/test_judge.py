@@ -55,7 +55,7 @@ def test_pathological_everything_wrong_at_once_and_each_is_named() -> None:
 
     def payout(n: int, state: str) -> tuple[Asked, Job]:
         key = f"acme:payout:{n}:1"
-        return Asked("payout.send", key, f"p{n}"), Job(f"p{n}", "payout.send", key, state, aggregate="a", seq=n)
+        return Asked("payout.send", key, f"p{n}", group="a"), Job(f"p{n}", "payout.send", key, state)
 
     asked, jobs = zip(*(payout(n, "succeeded") for n in (1, 2, 3)), strict=True)
     stuck_asked, stuck = payout(4, "running")

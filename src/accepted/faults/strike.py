@@ -61,6 +61,24 @@ def kill_at(runner: Runner, name: str, port: int, victim: Victim, at: float) -> 
     return Struck(victim, (), at, False, True, None)
 
 
+def kill_now(runner: Runner, name: str, victim: Victim, at: float) -> Struck:
+    """Kills a process at no crossing in particular. `child`: the youngest one, or itself where it has none."""
+    for pid in runner.pids(name):
+        leader = psutil.Process(pid)
+        try:
+            young = sorted(leader.children(recursive=True), key=lambda one: one.create_time())
+        except psutil.NoSuchProcess:
+            continue
+        doomed = {"child": {young[-1]} if young else {leader}, "parent": {leader}, "tree": {leader, *young}}[victim]
+        if leader in doomed:
+            runner.kill(name, signal.SIGKILL, tree=victim == "tree")
+        else:
+            processes.send(doomed, signal.SIGKILL)
+        dead = processes.until(lambda: all(processes.gone(one) for one in doomed), SEEN_WITHIN, pause=0.002)  # noqa: B023
+        return Struck(victim, tuple(sorted(one.pid for one in doomed)), at, dead, False, None)
+    return Struck(victim, (), at, False, True, None)
+
+
 def has_tree(runner: Runner, name: str) -> bool:
     """Whether that process has children of its own."""
     for pid in runner.pids(name):

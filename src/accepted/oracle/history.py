@@ -15,17 +15,21 @@ EffectKind = Literal["charge", "email", "webhook"]
 class Asked:
     """One natural key that a client asked for. `job` is None where no answer ever came: then an effect is allowed
     and none is owed. `expect` is `at most one` where the story itself may end the job without an effect.
+
+    What has the same `group` (an account) must have its effects in the order in which it was asked for: in
+    `History.asked` each stands behind what was accepted before it was sent.
     """
 
     kind: str
     key: str
     job: str | None = None
     expect: Literal["one", "at most one"] = "one"
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as HTTP shows it; `fence`, `aggregate` and `seq` (its place in the aggregate) come from Postgres."""
+    """A job as HTTP shows it; `fence` comes from Postgres."""
 
     id: str
     kind: str
@@ -33,8 +37,6 @@ class Job:
     state: str
     parent: str | None = None
     result: Mapping[str, Any] | None = None
-    aggregate: str = ""
-    seq: int = 0
     fence: int = 0
 
 

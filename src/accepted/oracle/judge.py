@@ -1,6 +1,7 @@
 """The verdict: pure. What is certain at any time is always told; what is missing only counts after a true drain."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from accepted.oracle import effects, order, states
 from accepted.oracle.history import TERMINAL, History
@@ -36,8 +37,8 @@ def _stuck(history: History) -> Iterator[Finding]:
         quiet = history.ended - events[-1].at if events else history.patience
         if quiet >= history.patience:
             yield Finding("stuck", job.key, f"{job.state}, and nothing has moved it for {quiet:.0f} s")
-        elif len(events) > RESTLESS:
-            yield Finding("stuck", job.key, f"{len(events)} events, and no end: it goes in circles")
+        elif (turns := sum(a.state == "running" and b.state == "queued" for a, b in pairwise(events))) > CIRCLES:
+            yield Finding("stuck", job.key, f"it lost its worker {turns} times, and goes on in circles")
 
 
-RESTLESS = 40  # events of a job that has not come to an end; the longest honest one has far fewer
+CIRCLES = 6  # times that a job may lose its worker and still be on its way

@@ -1,6 +1,5 @@
 """Out of order: what must not overtake within an account, and versions that must not go back for a subscriber."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from accepted.oracle.history import History
@@ -8,24 +7,21 @@ from accepted.oracle.verdict import Finding
 
 
 def payouts(history: History) -> Iterator[Finding]:
-    """Charges of one account come in the order in which they were accepted; who was parked holds up nobody."""
-    jobs = {job.key: job for job in history.jobs if job.kind == "payout.send"}
+    """Effects of one group come in the order in which they were asked for; who was parked holds up nobody."""
+    place = {one.key: (n, one) for n, one in enumerate(history.asked) if one.group is not None}
     parked = {event.job for event in history.events if event.state == "failed"}
-    first: dict[str, int] = {}
+    highest: dict[str | None, tuple[int, str]] = {}
+    seen: set[str] = set()
     for effect in sorted(history.effects, key=lambda one: one.seq):
-        if effect.kind == "charge" and effect.key in jobs:
-            first.setdefault(effect.key, effect.seq)
-    accounts: defaultdict[str, list[str]] = defaultdict(list)
-    for key in first:  # in the ledger's order
-        if jobs[key].aggregate:
-            accounts[jobs[key].aggregate].append(key)
-    for keys in accounts.values():
-        highest = None
-        for key in keys:
-            if highest is not None and jobs[key].seq < jobs[highest].seq and jobs[key].id not in parked:
-                yield Finding("out of order", key, f"charged after {highest}, which was accepted later")
-            if highest is None or jobs[key].seq > jobs[highest].seq:
-                highest = key
+        if effect.key not in place or effect.key in seen:
+            continue
+        seen.add(effect.key)
+        n, asked = place[effect.key]
+        last = highest.get(asked.group)
+        if last is not None and n < last[0] and asked.job not in parked:
+            yield Finding("out of order", effect.key, f"it came after {last[1]}, which was accepted later")
+        if last is None or n > last[0]:
+            highest[asked.group] = (n, effect.key)
 
 
 def webhooks(history: History) -> Iterator[Finding]:

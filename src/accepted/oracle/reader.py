@@ -12,7 +12,7 @@ from accepted.oracle.history import TERMINAL, Artifact, Asked, Effect, EffectKin
 from billing.storage import NoSuchObject, open_store
 
 _FAMILY = """
-SELECT id::text, kind, natural_key, state, parent_id::text, result, aggregate, seq, fence, tenant_id
+SELECT id::text, kind, natural_key, state, parent_id::text, result, fence
 FROM jobs WHERE id = ANY(%(ids)s::uuid[]) OR parent_id = ANY(%(ids)s::uuid[])
 """
 _EVENTS = """
@@ -71,7 +71,7 @@ def read(
         now = connection.execute(_NOW).fetchone()
     jobs = tuple(
         Job(row["id"], row["kind"], row["natural_key"], row["state"], row["parent_id"], row["result"],
-            row["aggregate"], row["seq"], row["fence"])
+            row["fence"])
         for row in family
     )  # fmt: skip
     ledger = httpx.get(f"{where.partner}/ledger", params={"after": str(since)}, timeout=30, trust_env=False)

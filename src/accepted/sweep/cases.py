@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Literal
 
 from accepted.faults.crossings import MODES, Class, Crossing, Mode, Target
@@ -112,6 +113,38 @@ def _fits(name: str, part: str) -> bool:
     return (
         name == part or name.startswith((part + "/", part + " ")) or (part.endswith("*") and name.startswith(part[:-1]))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """A kill so many seconds after the request was sent."""
+
+    kind: str
+    process: str
+    victim: Victim
+    after: float
+
+    def __str__(self) -> str:
+        return f"random/{self.kind}/{self.process}/{self.victim}/{self.after:.3f}"
+
+
+def chances(number: int, seed: int, kinds: Sequence[str], trees: Collection[str], all_: Sequence[str]) -> list[Chance]:
+    """Drawn from the seed. A process of no tree has no parent to kill but itself."""
+    rng = Random(seed)
+    found = []
+    for _ in range(number):
+        process = rng.choice(all_)
+        victim = rng.choice(VICTIMS)
+        found.append(Chance(rng.choice(kinds), process, victim if process in trees else "child", rng.uniform(0, 1.2)))
+    return found
+
+
+def chance(name: str) -> Chance:
+    """From its name. Raises ValueError."""
+    _, kind, process, victim, after = name.split("/")
+    if victim not in VICTIMS:
+        raise ValueError(f"{victim!r} is none of {', '.join(VICTIMS)}")
+    return Chance(kind, process, victim, float(after))
 
 
 def counted(results: Iterable[Result]) -> Mapping[tuple[str, str], list[Result]]:

@@ -32,7 +32,7 @@ class Client:
                 continue
             if answer.status_code == 202:
                 job = answer.json()["job"]
-                return Asked(job["kind"], job["natural_key"], job["id"])
+                return Asked(job["kind"], job["natural_key"], job["id"], group=request.group)
             if strict:
                 self.refused.append(f"{request.method} {request.path} was answered with {answer.status_code}")
                 break

@@ -1,5 +1,6 @@
 """One stage on which case follows case: recorded clean, then killed at one crossing, restarted, drained and judged."""
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,13 +9,13 @@ import httpx
 import psycopg
 
 from accepted.faults.crossings import Crossing
-from accepted.faults.strike import Struck, has_tree, kill_at
+from accepted.faults.strike import Struck, has_tree, kill_at, kill_now
 from accepted.oracle.history import Asked, History
 from accepted.oracle.judge import judge
 from accepted.oracle.reader import read
 from accepted.oracle.verdict import Verdict
 from accepted.stack.processes import until
-from accepted.sweep.cases import Case, Point, Result, points
+from accepted.sweep.cases import Case, Chance, Point, Result, points
 from accepted.sweep.stage import Stage
 from accepted.sweep.stories import STORIES
 
@@ -121,6 +122,36 @@ class Lane:
         return replace(
             nothing, verdict=verdict, killed=killed, seconds=time.monotonic() - began,
             history=history if kept else None, crossings=tuple(window.shown()) if kept else (), marks=tuple(marks),
+        )  # fmt: skip
+
+    def run_at_random(self, chance: Chance) -> Result:
+        """A kill at a time, not at a crossing: it also hits what passes no line (memory, pipes, local files)."""
+        stage, began = self.stage, time.monotonic()
+        stage.settle()
+        request = STORIES[chance.kind](stage.objects)
+        stage.play(*request.rules)
+        since = stage.ledger_seq()
+        window = stage.proxies.open()
+        struck: list[Struck] = []
+
+        def strike() -> None:
+            struck.append(kill_now(stage.stack.runner, chance.process, chance.victim, time.time()))
+
+        timer = threading.Timer(chance.after, strike)
+        timer.start()
+        asked = stage.client.ask(request, DRAIN)
+        self.asked.append(asked)
+        timer.join()
+        drained = stage.client.drained([asked], DRAIN)
+        history = self.history([asked], drained, since, str(chance))
+        verdict = judge(history)
+        killed = bool(struck) and struck[0].dead
+        if not killed and verdict.outcome == "pass":
+            verdict = Verdict(unknown="the process was not seen dead")
+        marks = tuple((one.at, f"SIGKILL {one.victim} {one.pids} of {chance.process}") for one in struck)
+        return Result(
+            str(chance), "random", chance.process, verdict, time.monotonic() - began, chance.victim, killed, history,
+            tuple(window.shown()) if verdict.outcome != "pass" else (), marks,
         )  # fmt: skip
 
     def history(self, asked: Sequence[Asked], drained: bool, since: int, note: str) -> History:

@@ -30,6 +30,7 @@ class Request:
     rules: tuple[Mapping[str, Any], ...] = ()
     idempotency_key: str = field(default_factory=lambda: secrets.token_hex(8))
     method: str = "POST"
+    group: str | None = None  # what must not overtake one another
 
 
 class Objects:
@@ -68,7 +69,8 @@ def payout(objects: Objects, account: int | None = None, stumble: bool = True) -
     account = account or objects.accounts[0]
     body = {"account_id": account, "amount_cents": 12_500, "currency": "EUR", "reference": reference}
     rule = {"match": {"op": "charge", "key": key}, "calls": [1], "do": {"status": 503}}
-    return Request("payout.send", "/v1/payouts", body, key, (rule,) if stumble else ())
+    rules = (rule,) if stumble else ()
+    return Request("payout.send", "/v1/payouts", body, key, rules, group=f"account {account}")
 
 
 def email(objects: Objects) -> Request:

@@ -1,0 +1,110 @@
+"""`accepted sweep`."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from accepted.demo.screen import Screen
+from accepted.stack.state import root
+from accepted.sweep import coarse, page, table
+from accepted.sweep.cases import Result
+from accepted.sweep.stage import SIZES, TIMINGS
+from accepted.sweep.sweep import Found, Plan, sweep
+
+FOLDER = "results/sweep"
+
+
+@click.command("sweep")
+@click.option("--tree", default=None, help="The application (default: $TREE, else solutions).")
+@click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help="rq, celery-redis, celery-rabbitmq.")
+@click.option("--quick", is_flag=True, help="One kill for each class of crossing, nothing else.")
+@click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
+@click.option("--only", multiple=True, metavar="NAME", help="A case, or the beginning of its name. May be repeated.")
+@click.option("--lanes", default=3, show_default=True, type=click.IntRange(1, 8), help="Stages side by side.")
+@click.option("--crossings/--no-crossings", default=True, help="The kills at crossings and at random times.")
+@click.option("--coarse/--no-coarse", "rough", default=None, help="Servers and lines that fail under load.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@click.option("--quiet", is_flag=True, help="Leave the list of crossings out.")
+def command(
+    tree: str | None, backend: str, quick: bool, seed: int, only: tuple[str, ...], lanes: int, crossings: bool,
+    rough: bool | None, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Kill every process at every crossing of a job's life, restart, drain, and judge what became of each key.
+
+    Exits 0 where all held, 1 where something was lost, doubled or stuck, 3 where a case could not be judged.
+    """
+    screen = Screen(quiet=as_json)
+    quick = quick or os.environ.get("QUICK", "") not in ("", "0")
+    tree = tree or os.environ.get("TREE") or "solutions"
+    plan = Plan(Path(tree), backend, quick, seed, only, lanes=lanes)
+    screen.line(screen.style(f"Crash sweep of {tree} on {backend}, seed {seed}", bold=True))
+    shown = ", ".join(f"{name}={value}" for name, value in {**TIMINGS, **SIZES}.items())
+    screen.line(screen.style(f"   shortened: {shown}", dim=True))
+    found = Found()
+    named = [one for one in only if one.startswith("coarse")]
+    if crossings and (not only or len(named) < len(only)):
+        found = _crossings(screen, plan, quiet)
+    if rough or (rough is None and not quick and not only) or named:
+        _coarse(screen, plan, named, found)
+    _close(screen, plan, found)
+    if as_json:
+        click.echo(json.dumps(table.as_json(found.results, found.crossings()), indent=1))
+    sys.exit(table.EXIT[table.outcome(found.results)])
+
+
+def _crossings(screen: Screen, plan: Plan, quiet: bool) -> Found:
+    began = time.monotonic()
+    failed = 0
+
+    def progress(result: Result, done: int, of: int) -> None:
+        nonlocal failed
+        if result.outcome != "pass":
+            failed += 1
+            screen.bad(f"{result.case}: {_why(result)}")
+        left = (time.monotonic() - began) / done * (of - done)
+        screen.bar(100 * done // of, f"{done} of {of}, {failed} not passed, {left / 60:.1f} min left: {result.case}")
+
+    def tell(line: str) -> None:
+        if not (quiet and line.startswith(" ")):
+            screen.line("   " + line)
+
+    found = sweep(plan, tell, progress)
+    screen.close_bar()
+    return found
+
+
+def _coarse(screen: Screen, plan: Plan, named: list[str], found: Found) -> None:
+    def tell(result: Result) -> None:
+        (screen.good if result.outcome == "pass" else screen.bad)(
+            f"{result.case} ({result.seconds:.0f} s){'' if result.outcome == 'pass' else ': ' + _why(result)}"
+        )
+        found.results.append(result)
+
+    coarse.run(plan.tree, plan.backend, plan.seed, named, tell)
+
+
+def _why(result: Result) -> str:
+    said = [str(one) for one in result.verdict.findings[:3]]
+    return "; ".join(said) or f"unknown: {result.verdict.unknown}"
+
+
+def _close(screen: Screen, plan: Plan, found: Found) -> None:
+    screen.line()
+    for line in table.lines(found.results, found.crossings()):
+        screen.line("   " + line)
+    screen.line()
+    for result in found.results:
+        if result.outcome == "pass":
+            continue
+        replay = f"accepted sweep --backend {plan.backend} --seed {plan.seed} --tree {plan.tree} --only '{result.case}'"
+        where = page.write(result, root() / FOLDER / plan.backend, replay, [f"victim: {result.victim or '-'}"])
+        screen.bad(f"{result.case}: {_why(result)}")
+        screen.line(f"      timeline  {where}")
+        screen.line(f"      replay    {replay}")
+    took = time.monotonic() - screen.began
+    held = sum(one.outcome == "pass" for one in found.results)
+    screen.line(f"   {held} of {len(found.results)} held, in {took / 60:.1f} min")
