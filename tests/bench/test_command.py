@@ -43,7 +43,7 @@ def test_a_slow_system_is_reported_as_a_fall_and_by_how_much():
 def test_a_bench_that_measured_nothing_is_an_error_and_does_not_keep_the_others_from_it():
     done = bench("empty", "fair")
     assert done.exit_code == 98
-    assert "Not measured: planted: no answer was counted." in done.stderr
+    assert "Not measured: empty: planted: no answer was counted." in done.stderr
     assert "holds" in done.stdout
 
 

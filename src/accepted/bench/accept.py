@@ -102,7 +102,7 @@ class _Sides:
         return self._round("bare", number, rate)
 
     def _round(self, side: str, number: int, rate: float | None) -> Answers:
-        found = self._load(side, self.room.scaled(4, 1), rate)
+        found = self._load(side, self.room.scaled(4, 2), rate)
         self.room.say(
             f"accept: round {number} of {self.room.rounds}, {side:<6} {found.rate:>6,.0f}/s, "
             f"p95 {found.p95(LABEL):.1f} ms (the generator took {found.generator:.0%} of a core)"

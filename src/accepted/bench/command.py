@@ -82,8 +82,9 @@ def measure(names: Sequence[str], room: Room, outcome: Outcome) -> int:
                     figures, outcome.settings[name] = run(room)
                     outcome.figures += figures
                 except Invalid as invalid:
-                    outcome.invalid.append(str(invalid))
-                    room.say(f"{name}: invalid: {invalid}")
+                    why = str(invalid).removeprefix(f"{name}: ")
+                    outcome.invalid.append(f"{name}: {why}")
+                    room.say(f"{name}: invalid: {why}")
         except Interrupted:
             room.say("stopped; nothing is left running")
             return STOPPED
