@@ -59,6 +59,7 @@ class Window:
     seen: list[Crossing] = field(default_factory=list)
     fired: threading.Event = field(default_factory=threading.Event)
     opened: float = field(default_factory=time.time)
+    trouble: Exception | None = None  # what went wrong when it was to happen
     _counts: Counter[Class] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -99,9 +99,13 @@ class Proxies:
     # -- for the connections, in the loop
 
     def fire(self, crossing: Crossing, port: int) -> bool:
-        alive = True if self._strike is None else self._strike(crossing, port)
-        self.window.fired.set()
-        return alive
+        try:
+            return True if self._strike is None else self._strike(crossing, port)
+        except Exception as error:  # the bytes go on; whoever aimed is told
+            self.window.trouble = error
+            return True
+        finally:
+            self.window.fired.set()
 
     def gate(self, process: str) -> Gate:
         self.last[process] = time.monotonic()
