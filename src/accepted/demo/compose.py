@@ -45,15 +45,18 @@ class Compose:
             raise Problem(f"no backend {backend}", f"there are {', '.join(BACKENDS)}", "Choose one with --backend.")
         self.project = f"accepted-demo-{secrets.token_hex(4)}"
         self._say = say
-        web, stream = ports.free_ports(2)
+        web, stream, self._store = ports.free_ports(3)
         self._env = environment(os.environ) | dict(timings)
-        self._env |= {"WEB_PORT": str(web), "STREAM_PORT": str(stream), "SEED_SCALE": "medium"}
+        self._env |= {"WEB_PORT": str(web), "STREAM_PORT": str(stream), "STORE_PORT": str(self._store)}
+        self._env["SEED_SCALE"] = "medium"
         self.web = f"http://127.0.0.1:{web}"
         self._done = ExitStack()
 
     def __enter__(self) -> Self:
         require_engine()
-        password = require_secrets(self._root / ".env")["POSTGRES_PASSWORD"]
+        known = require_secrets(self._root / ".env")
+        public = f"http://127.0.0.1:{self._store}"
+        self._env["ARTIFACTS_URL"] = f"http://store:9000/artifacts?secret={known['STORE_SECRET']}&public={public}"
         files = [part for file in FILES for part in ("-f", str(self._root / file))]
         self._compose = [*program(), "-p", self.project, *files, "--profile", self.backend, "--profile", "demo"]
         with ExitStack() as undo:
@@ -65,7 +68,7 @@ class Compose:
             self._run("run", "--rm", "-T", "seed", seconds=SEED)
             self.partner = f"http://{self._published('partner', 9100)}"
             address = self._published("postgres", 5432)
-            self.database = f"postgresql://accepted:{quote(password)}@{address}/accepted"
+            self.database = f"postgresql://accepted:{quote(known['POSTGRES_PASSWORD'])}@{address}/accepted"
             self._done = undo.pop_all()
         count = len(self._ids("ps", "-q"))
         self.up = f"{count} containers of project {self.project}, {self.backend}"
@@ -112,10 +115,19 @@ class Compose:
         """A command of compose, to its end."""
         done = self._call([*self._compose, *arguments], seconds)
         if done.returncode != 0:
-            said = (done.stderr + done.stdout).splitlines()[-12:]
+            said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()][-12:]
+            logs = self._keep_logs()
             why = f"compose {arguments[0]} ended with status {done.returncode}"
-            raise Problem("the composed system did not do as it was asked", why, "What it said last is below.", said)
+            raise Problem("the composed system did not do as it was asked", why, f"Its logs are in {logs}.", said)
         return done.stdout
+
+    def _keep_logs(self) -> Path:
+        """Writes down what the containers said, because it goes with them."""
+        file = self._root / ".accepted" / f"{self.project}.log"
+        file.parent.mkdir(exist_ok=True)
+        done = self._call([*self._compose, "logs", "--no-color", "--timestamps"], 60)
+        file.write_text(done.stdout)
+        return file.relative_to(self._root)
 
     def _call(self, command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
         # In a session of its own, so that Ctrl-C reaches us only, and we end it in order.

@@ -33,10 +33,12 @@ ERRORS: dict[str, type[StoreError]] = {
 
 
 class LocalStore:
-    """An ObjectStore. `base`: http://HOST:PORT. Makes no retries: who calls knows better when to."""
+    """An ObjectStore. `base`: http://HOST:PORT; `public`: the same as holders of presigned URLs reach it, if that
+    differs. Makes no retries: who calls knows better when to."""
 
-    def __init__(self, base: str, bucket: str, secret: str) -> None:
+    def __init__(self, base: str, bucket: str, secret: str, public: str | None = None) -> None:
         self._base, self._bucket, self._secret = base, bucket, secret
+        self._public = (public or base).rstrip("/")
         self._client: tuple[int, httpx.Client] | None = None
 
     def begin(self, key: str) -> Upload:
@@ -79,7 +81,7 @@ class LocalStore:
 
     def presign(self, key: str, ttl: float, filename: str) -> str:
         path = f"/{self._bucket}/{check_key(key)}"
-        return self._base + signed(self._secret, "GET", path, {"filename": filename}, ttl)
+        return self._public + signed(self._secret, "GET", path, {"filename": filename}, ttl)
 
     def close(self) -> None:
         if self._client is not None:

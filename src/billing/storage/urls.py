@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from billing.storage.errors import StoreRefused
 from billing.storage.port import ObjectStore
 
-SHAPES = "http://HOST:PORT/BUCKET?secret=…, s3://BUCKET?endpoint=…&region=… or memory://NAME"
+SHAPES = "http://HOST:PORT/BUCKET?secret=…[&public=URL], s3://BUCKET?endpoint=…&region=… or memory://NAME"
 
 
 def open_store(url: str) -> ObjectStore:
@@ -21,7 +21,7 @@ def open_store(url: str) -> ObjectStore:
         bucket = unquote(parts.path.strip("/"))
         if not parts.netloc or not bucket or "/" in bucket or not options.get("secret"):
             raise StoreRefused(f"OBJECT_STORE_URL lacks bucket or secret: set it to {SHAPES}")
-        return LocalStore(f"{parts.scheme}://{parts.netloc}", bucket, options["secret"])
+        return LocalStore(f"{parts.scheme}://{parts.netloc}", bucket, options["secret"], options.get("public"))
     if parts.scheme == "s3":
         from billing.storage.s3 import S3Store
 
