@@ -55,5 +55,5 @@ class Client:
             if left and (time.monotonic() > deadline or give_up()):
                 return False
             if left:
-                time.sleep(0.05)
+                time.sleep(PAUSE)
         return True

@@ -57,11 +57,12 @@ def command(
 
 
 def _crossings(screen: Screen, plan: Plan, quiet: bool) -> Found:
-    began = time.monotonic()
+    began: float | None = None
     failed = 0
 
     def progress(result: Result, done: int, of: int) -> None:
-        nonlocal failed
+        nonlocal failed, began
+        began = began or time.monotonic() - result.seconds  # the lanes have booted by now
         if result.outcome != "pass":
             failed += 1
             screen.bad(f"{result.case}: {_why(result)}")

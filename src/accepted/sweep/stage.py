@@ -24,8 +24,8 @@ from billing.seed import token
 
 # Shortened, so that a killed worker's job is back in about a second; everything else is as shipped.
 TIMINGS: Mapping[str, str] = {
-    "LEASE": "1", "REAPER_PERIOD": "0.2", "RETRY_BASE": "0.2", "RETRY_CAP": "0.4", "PARTNER_TIMEOUT": "1.5",
-    "TIME_BOX": "20", "RELAY_POLL": "0.05",
+    "LEASE": "1", "REAPER_PERIOD": "0.4", "RETRY_BASE": "0.4", "RETRY_CAP": "0.4", "PARTNER_TIMEOUT": "1.5",
+    "TIME_BOX": "20", "RELAY_POLL": "0.1",
 }  # fmt: skip
 # One of each, so that what crosses in a clean run crosses in the same order in the next.
 SIZES: Mapping[str, str] = {"WEB_WORKERS": "1", "WEB_THREADS": "2", "IO_SLOTS": "1", "CPU_SLOTS": "1"}
@@ -48,7 +48,8 @@ class Idle:
 class Stage:
     """`with Stage(tree, backend) as stage:` boots, watches the idle system, and is ready for cases.
 
-    Without `proxied` everything runs at its own speed, and nothing can be named or cut.
+    `idle`: what another stage of the same shape has watched. Without `proxied` everything runs at its own speed, and
+    nothing can be named or cut.
     """
 
     stack: Stack
@@ -58,12 +59,12 @@ class Stage:
 
     def __init__(
         self, tree: Path, backend: str, seed: int = 0, env: Mapping[str, str] | None = None,
-        scale: Mapping[str, int] | None = None, watch: bool = True, proxied: bool = True,
+        scale: Mapping[str, int] | None = None, idle: Idle | None = None, proxied: bool = True,
     ) -> None:  # fmt: skip
         self.tree, self.backend, self.seed = tree, backend, seed
         self.env = {**TIMINGS, **SIZES, **(env or {})}
-        self.scale, self.watch, self.proxied = scale, watch, proxied
-        self.idle = Idle()
+        self.scale, self.proxied, self._known = scale, proxied, idle
+        self.idle = idle or Idle()
         self._seq = 0
         self._done = ExitStack()
 
@@ -80,7 +81,7 @@ class Stage:
             self.objects = Objects(urls.database, self.seed)
             if not until(self._ready, 30):
                 raise Problem("the system is not ready", "GET /readyz did not answer 200", "See its logs.")
-            if self.watch:
+            if self.proxied and self._known is None:
                 self._watch()
         except BaseException:
             self._done.close()

@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from accepted.oracle.verdict import Verdict
 from accepted.sweep import cases
 from accepted.sweep.cases import Case, Chance, Point, Result
 from accepted.sweep.lane import Lane
-from accepted.sweep.stage import Stage
+from accepted.sweep.stage import Idle, Stage
 from accepted.sweep.stories import STORIES
 
 Told = Callable[[str], None]
@@ -55,56 +54,88 @@ class Found:
 def sweep(plan: Plan, tell: Told, progress: Progress) -> Found:
     """Raises stack.errors.Problem where a stage can't boot."""
     found = Found()
-    with ExitStack() as leaving:
-        first = Lane(leaving.enter_context(Stage(plan.tree, plan.backend, plan.seed)))
-        work = _plan(first, plan, found, tell)
-        waiting: queue.SimpleQueue[Case | Chance] = queue.SimpleQueue()
-        for one in work:
-            waiting.put(one)
-        lock = threading.Lock()
-        trouble: list[BaseException] = []
-
-        def work_off(lane: Lane) -> None:
-            while not trouble and not any(_has(result, plan.first) for result in found.results):
-                try:
-                    one = waiting.get_nowait()
-                except queue.Empty:
-                    break
-                result = lane.run(one) if isinstance(one, Case) else lane.run_at_random(one)
-                with lock:
-                    found.results.append(result)
-                    progress(result, len(found.results), len(work))
-            if plan.first:
-                return
-            together = _together(lane)
-            with lock:
-                if together.outcome != "pass":
-                    found.results.append(together)
-
-        def another() -> None:
-            try:
-                with Stage(plan.tree, plan.backend, plan.seed) as stage:
-                    work_off(Lane(stage))
-            except BaseException as error:  # told by the one who waits for us
-                trouble.append(error)
-
-        others = min(plan.lanes - 1, len(work) // 6)  # a boot costs as much as several cases
-        threads = [threading.Thread(target=another, name=f"lane {n + 2}") for n in range(others)]
-        for thread in threads:
-            thread.start()
+    with Stage(plan.tree, plan.backend, plan.seed) as stage:
+        first = Lane(stage)
+        crew = Crew(plan, found, progress)
+        crew.hire(max(0, plan.lanes - 1) if _is_long(plan) else 0, stage.idle)
         try:
-            work_off(first)
+            crew.begin(_plan(first, plan, found, tell))
+            crew.work_off(first)
         except BaseException as error:
-            trouble.append(error)
+            crew.trouble.append(error)
             raise
         finally:
-            for thread in threads:
-                thread.join()
-        if trouble:
-            raise trouble[0]
-    order = {str(one): n for n, one in enumerate(work)}
+            crew.leave()
+    if crew.trouble:
+        raise crew.trouble[0]
+    order = {str(one): n for n, one in enumerate(crew.work)}
     found.results.sort(key=lambda one: order.get(one.case, len(order)))
     return found
+
+
+def _is_long(plan: Plan) -> bool:
+    """A boot costs as much as several cases: for a case or two it is not worth one."""
+    return not any("#" in one or one.startswith("random/") for one in plan.only)
+
+
+class Crew:
+    """The lanes, taking cases from one list. A further lane boots while the first records."""
+
+    def __init__(self, plan: Plan, found: Found, progress: Progress) -> None:
+        self.plan, self.found, self.progress = plan, found, progress
+        self.work: list[Case | Chance] = []
+        self.trouble: list[BaseException] = []
+        self._waiting: queue.SimpleQueue[Case | Chance] = queue.SimpleQueue()
+        self._planned = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def hire(self, number: int, idle: Idle) -> None:
+        """So many further lanes."""
+        for n in range(number):
+            thread = threading.Thread(target=self._another, args=(idle,), name=f"lane {n + 2}")
+            self._threads.append(thread)
+            thread.start()
+
+    def begin(self, work: list[Case | Chance]) -> None:
+        """The work is known."""
+        self.work = work
+        for one in work:
+            self._waiting.put(one)
+        self._planned.set()
+
+    def leave(self) -> None:
+        """Waits until all lanes are done."""
+        self._planned.set()
+        for thread in self._threads:
+            thread.join()
+
+    def work_off(self, lane: Lane) -> None:
+        """Case after case until none is left, then all of them together."""
+        first = self.plan.first
+        while not self.trouble and not any(_has(result, first) for result in self.found.results):
+            try:
+                one = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            result = lane.run(one) if isinstance(one, Case) else lane.run_at_random(one)
+            with self._lock:
+                self.found.results.append(result)
+                self.progress(result, len(self.found.results), len(self.work))
+        if first or self.trouble:
+            return
+        together = _together(lane)
+        with self._lock:
+            if together.outcome != "pass":
+                self.found.results.append(together)
+
+    def _another(self, idle: Idle) -> None:
+        try:
+            with Stage(self.plan.tree, self.plan.backend, self.plan.seed, idle=idle) as stage:
+                self._planned.wait()
+                self.work_off(Lane(stage))
+        except BaseException as error:  # told by the one who waits for us
+            self.trouble.append(error)
 
 
 def _plan(lane: Lane, plan: Plan, found: Found, tell: Told) -> list[Case | Chance]:

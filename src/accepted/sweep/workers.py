@@ -1,0 +1,66 @@
+"""Processes that die, are replaced, or kill whoever comes near."""
+
+import time
+
+from accepted.faults.crossings import Crossing, Target
+from accepted.faults.strike import kill_at, kill_now
+from accepted.oracle.history import Asked
+from accepted.oracle.verdict import Finding
+from accepted.stack import processes
+from accepted.sweep.scene import Scene
+from accepted.sweep.stories import Request, payout
+
+
+def two_relays(scene: Scene) -> None:
+    """Two relays share the work; one after the other is killed under load."""
+    if len(scene.runner.pids("relay")) < 2:
+        scene.unknown = "there are not two relays"
+    with scene.load():
+        for name in ("relay.1", "relay.2", "relay.1"):
+            done = kill_now(scene.runner, name, "tree", time.time())
+            scene.mark(f"{name} killed {done.pids}")
+            processes.until(lambda: False, scene.rng.uniform(0.3, 0.8))
+
+
+def deploy(scene: Scene) -> None:
+    """SIGTERM to everything under load, one kind of process after the other, and a fresh one in its place."""
+    with scene.load(60):
+        for name in ("worker-io", "worker-cpu", "relay", "scheduler", "web"):
+            scene.mark(f"SIGTERM {name}")
+            scene.runner.stop(name)
+            scene.runner.start(name)
+            scene.runner.wait_healthy(30, name)
+            scene.mark(f"{name} is new")
+
+
+def scheduler_killed(scene: Scene) -> None:
+    """A worker dies, and the scheduler, who would notice, dies with it."""
+    with scene.load():
+        scene.runner.stop("scheduler", grace=0)
+        scene.mark("scheduler killed, and kept down for two leases")
+        done = kill_now(scene.runner, "worker-io", "tree", time.time())
+        scene.mark(f"worker-io killed {done.pids}")
+        processes.until(lambda: False, 2 * scene.lease)
+        scene.runner.start("scheduler")
+        scene.mark("scheduler is back")
+
+
+def poison(scene: Scene) -> None:
+    """A job that kills its worker each time is parked after a few, not tried for ever."""
+
+    def strike(crossing: Crossing, port: int) -> bool:
+        done = kill_at(scene.runner, "worker-io", port, "child", time.time())
+        scene.mark(f"worker {done.pids} killed at {crossing}")
+        return done.owner_alive
+
+    scene.proxies.open(Target("worker-io", "partner", "POST /v:n/charges", 0, "before"), strike)
+    request: Request = payout(scene.stage.objects, stumble=False)
+    asked = scene.stage.client.ask(request)
+    scene.asked.append(Asked(asked.kind, asked.key, asked.job, "at most one"))
+    scene.stage.client.drained(scene.asked, 40)
+    scene.proxies.open()
+    state, delivered = scene.row("SELECT state, deliveries FROM jobs WHERE id = %s", asked.job) or ("?", 0)
+    kills = len(scene.marks)
+    if state != "failed":
+        how = f"its worker was killed {kills} times, and it is {state} after {delivered} counted deliveries"
+        scene.findings.append(Finding("stuck", asked.key, how))
