@@ -9,7 +9,7 @@ import socket
 import time
 from functools import lru_cache
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from billing.settings import settings
@@ -25,7 +25,7 @@ WITH changed AS (
         started_at = clock_timestamp(), event_seq = event_seq + 1, due_at = NULL,
         lease_until = now() + make_interval(secs => least(:lease, :time_box)),
         deadline = now() + make_interval(secs => :time_box)
-    WHERE id = :id AND state = 'queued' AND NOT EXISTS (
+    WHERE id = :id AND state = 'queued' AND deliveries - failures < :max_crashes AND NOT EXISTS (
         SELECT FROM pauses
         WHERE scope IN ('all', 'kind:' || kind, 'queue:' || (CAST(:queues AS jsonb) ->> kind)))
     RETURNING {jobs.COLUMNS}, event_seq, percent, message
@@ -42,7 +42,7 @@ def worker_name(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
-def claim(s: Session, job_id: JobId) -> Claim:
+def claim(s: Session | Connection, job_id: JobId) -> Claim:
     """Takes the job for one lease. Raises Refused (not there, not queued, paused) or Exhausted (too many crashes)."""
     at = time.monotonic()  # before the statement: the local idea of the lease must end first
     row = (
@@ -53,6 +53,7 @@ def claim(s: Session, job_id: JobId) -> Claim:
                 "worker": worker_name(os.getpid()),
                 "lease": settings().lease,
                 "time_box": settings().time_box,
+                "max_crashes": settings().max_crashes,
                 "queues": jobs.queues_json(),
             },
         )
@@ -60,17 +61,19 @@ def claim(s: Session, job_id: JobId) -> Claim:
         .one_or_none()
     )
     if row is None:
-        raise Refused(_why(s, job_id))
+        raise _no(s, job_id)
     job = jobs.from_row(row)
-    if job.deliveries - 1 - job.failures >= settings().max_crashes:
-        raise Exhausted(job)  # the caller's transaction rolls back, and so does this claim
     box = settings().time_box
     return Claim(job, job.fence, at + min(settings().lease, box), at + box)
 
 
-def _why(s: Session, job_id: JobId) -> str:
-    state = s.execute(text("SELECT state FROM jobs WHERE id = :id"), {"id": job_id}).scalar()
-    return "paused" if state == "queued" else (state or "unknown")
+def _no(s: Session | Connection, job_id: JobId) -> Refused | Exhausted:
+    job = jobs.get(s, job_id)
+    if job is None:
+        return Refused("unknown")
+    if job.state != "queued":
+        return Refused(job.state)
+    return Exhausted(job) if job.deliveries - job.failures >= settings().max_crashes else Refused("paused")
 
 
 _HOLD = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR NO KEY UPDATE")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.orm import Session
 
 from billing.settings import settings
@@ -83,7 +83,7 @@ def from_row(row: RowMapping) -> Job:
 _GET = text(f"SELECT {COLUMNS} FROM jobs WHERE id = :id")
 
 
-def get(s: Session, job_id: JobId) -> Job | None:
+def get(s: Session | Connection, job_id: JobId) -> Job | None:
     row = s.execute(_GET, {"id": job_id}).mappings().one_or_none()
     return None if row is None else from_row(row)
 
@@ -123,7 +123,7 @@ _EXTRAS: Mapping[str, str] = {
 
 
 def set_state(
-    s: Session,
+    s: Session | Connection,
     job_id: JobId,
     state: str,
     *,

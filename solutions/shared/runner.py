@@ -7,7 +7,7 @@ from random import Random, SystemRandom
 
 import structlog
 
-from billing.db import DatabaseDown, unit
+from billing.db import DatabaseDown, statement, unit
 from billing.settings import settings
 
 from . import claims, dead_letters, jobs, leases, retries, telemetry
@@ -60,7 +60,7 @@ def _claim(job_id: JobId) -> Claim:
     give_up, pause = time.monotonic() + settings().lease, 0.1
     while True:
         try:
-            with unit() as s:
+            with statement() as s:
                 return claims.claim(s, job_id)
         except DatabaseDown as down:
             if time.monotonic() + pause > give_up:
@@ -89,7 +89,7 @@ def _work(claim: Claim, timed_out: tuple[type[BaseException], ...]) -> None:
 
 def _succeeded(claim: Claim, result: str) -> None:
     extras = {"result": result, "finished": True}
-    with unit() as s:
+    with statement() as s:
         if not jobs.set_state(
             s, claim.job.id, "succeeded", percent=100, message="done", fence=claim.fence, extras=extras
         ):
