@@ -77,6 +77,8 @@ class Compose:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, Exception):
+            self._say(f"what the containers said is in {self._keep_logs()}")
         self._done.close()
 
     def ops(self, *arguments: str) -> str:
