@@ -72,7 +72,7 @@ AMQP_IN += method(60, 60, b"tag") + content(b"two")
 
 CASES: list[tuple[str, Callable[[], Reader], bytes, bytes, list[str], int]] = [
     ("postgres", Postgres, PG_OUT, PG_IN, ["connect", "begin", "mark published", "commit (mark published)"], 4),
-    ("redis", Resp, RESP_OUT, RESP_IN, ["HELLO", "EXEC (LPUSH q)", "BLPOP rq:queue:payouts"], 3),
+    ("redis", Resp, RESP_OUT, RESP_IN, ["HELLO", "EXEC (LPUSH q)", "BLPOP"], 3),
     ("http", Http, HTTP_OUT, HTTP_IN, ["POST /v:n/charges", "GET /v:n/emails?reference", "PUT /b/r/:n?part&upload"], 3),
     ("amqp", Amqp, AMQP_OUT, AMQP_IN,
      ["connect", "channel.open", "confirm.select", "basic.publish payouts", "basic.publish payouts", "basic.ack"], 5),
@@ -106,6 +106,16 @@ def test_what_rabbitmq_pushes_is_a_crossing_of_its_own() -> None:
     reader = Amqp()
     reader.sent(AMQP_OUT)
     assert [one.begins for one in reader.received(AMQP_IN) if one.begins] == ["basic.deliver"]
+
+
+def test_who_does_not_wait_is_owed_nothing_and_a_refusal_answers_all_that_was_asked_on_its_channel() -> None:
+    reader = Amqp()
+    consume = b"\0\0\x07payouts\x03tag"
+    nowait = reader.sent(method(60, 20, consume + b"\x08" + b"\0\0\0\0"))
+    assert [(one.begins, one.answered) for one in nowait] == [("basic.consume", False)]
+    reader.sent(method(50, 10, b"\0\0\x04gone\x01" + b"\0\0\0\0"))
+    reader.sent(method(60, 70, b"\0\0\x04gone\0", channel=2))
+    assert [one.ends for one in reader.received(method(20, 40, b"\x01\x94\0\0\x32\0\x0a"))] == [1]
 
 
 def test_one_confirm_may_answer_several_publishes() -> None:

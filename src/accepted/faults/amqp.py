@@ -25,6 +25,11 @@ _SILENT = {
     "connection.start-ok", "connection.tune-ok", "connection.close-ok", "channel.close-ok", "channel.flow-ok",
     "basic.ack", "basic.nack", "basic.reject", "basic.recover-async",
 }  # fmt: skip
+# Whoever sets this bit gets no answer: strings before it, and the bit.
+_NO_WAIT = {
+    "exchange.declare": (2, 16), "exchange.delete": (1, 2), "queue.declare": (1, 16), "queue.bind": (3, 1),
+    "queue.purge": (1, 1), "queue.delete": (1, 4), "basic.consume": (2, 8), "basic.cancel": (1, 1),
+}  # fmt: skip
 METHOD, HEADER, BODY = 1, 2, 3
 
 
@@ -90,7 +95,7 @@ class Amqp:
             if name == "heartbeat" or (name.startswith("connection.") and name != "connection.close"):
                 found.append(Sent(raw))
                 continue
-            answered, tag = name not in _SILENT, 0
+            answered, tag = name not in _SILENT and not _no_wait(name, arguments), 0
             if name == "confirm.select":
                 self._confirming[channel] = 0
             if name == "basic.publish":
@@ -117,6 +122,8 @@ class Amqp:
             tag, flags = struct.unpack("!QB", arguments[:9])
             mine = [one for one in self._owed if one[0] == "basic.publish" and one[1] == channel]
             over = [one for one in mine if one[2] == tag or (flags & 1 and one[2] <= tag)]
+        elif name in ("channel.close", "connection.close"):  # a refusal answers whatever was asked there
+            over = [one for one in self._owed if name == "connection.close" or one[1] == channel]
         elif name == "connection.open-ok":
             over = [one for one in self._owed if one[0] == "connect"]
         else:
@@ -127,15 +134,29 @@ class Amqp:
         return len(over)
 
 
+def _strings(arguments: bytes, at: int, count: int) -> tuple[list[str], int]:
+    """So many short strings, and where they end."""
+    words = []
+    for _ in range(count):
+        size = arguments[at]
+        words.append(arguments[at + 1 : at + 1 + size].decode(errors="replace"))
+        at += 1 + size
+    return words, at
+
+
+def _no_wait(name: str, arguments: bytes) -> bool:
+    if name == "confirm.select":
+        return bool(arguments[:1] and arguments[0] & 1)
+    if name not in _NO_WAIT:
+        return False
+    strings, bit = _NO_WAIT[name]
+    _, at = _strings(arguments, 0 if name == "basic.cancel" else 2, strings)
+    return at < len(arguments) and bool(arguments[at] & bit)
+
+
 def _about(name: str, arguments: bytes) -> str:
     """The routing key of what is published: our queues are named after concerns."""
     if name != "basic.publish":
         return ""
-    at = 2
-    words = []
-    for _ in range(2):  # exchange, routing key
-        size = arguments[at]
-        words.append(arguments[at + 1 : at + 1 + size].decode(errors="replace"))
-        at += 1 + size
-    key = words[1]
+    (_, key), _ = _strings(arguments, 2, 2)
     return f" {key}" if key.replace("-", "").replace("_", "").isalpha() else ""

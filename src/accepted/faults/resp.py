@@ -7,7 +7,7 @@ from accepted.faults.wire import Received, Sent
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{18,}|[0-9a-f]{24,}|\d{3,}|[\w.-]+@[\w.-]+", re.I)
 _KEYLESS = {
     "AUTH", "HELLO", "PING", "SELECT", "EVAL", "EVALSHA", "TIME", "QUIT", "EXEC", "DISCARD", "SUBSCRIBE", "PSUBSCRIBE",
-    "UNWATCH", "PUBLISH", "KEYS", "INFO",
+    "UNWATCH", "PUBLISH", "KEYS", "INFO", "BLPOP", "BRPOP",  # the last two: several keys, in any order
 }  # fmt: skip
 _TWO_WORDS = {"CLIENT", "CONFIG", "SCRIPT", "OBJECT", "XGROUP", "XINFO", "PUBSUB", "COMMAND", "FUNCTION"}
 _PUSHED = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"}

@@ -50,7 +50,7 @@ class Lane:
 
     def _clean(self, kind: str) -> list[Crossing]:
         if not self.stage.settle():
-            raise RuntimeError("the system does not come to rest")
+            raise RuntimeError(f"the system does not come to rest: {self.stage.restless()}")
         request = STORIES[kind](self.stage.objects)
         self.stage.play(*request.rules)
         window = self.stage.proxies.open()
@@ -89,7 +89,7 @@ class Lane:
         if fresh:
             stage.stack.runner.kill(case.point.process)
         if not stage.settle():
-            why = Verdict(unknown="the system did not come to rest before the case")
+            why = Verdict(unknown=f"the system did not come to rest before the case: {stage.restless()}")
             return replace(nothing, verdict=why, seconds=time.monotonic() - began)
         struck: list[Struck] = []
         marks: list[tuple[float, str]] = []

@@ -11,7 +11,7 @@ from typing import Self
 
 import httpx
 
-from accepted.faults.crossings import Class, Window
+from accepted.faults.crossings import Class
 from accepted.faults.lines import Lines
 from accepted.faults.proxy import Proxies
 from accepted.oracle.reader import Witnesses
@@ -99,7 +99,7 @@ class Stage:
     def settle(self, seconds: float = 25.0) -> bool:
         """Waits until all processes are up and do what they do when nothing is to be done."""
         self.stack.runner.wait_healthy(seconds)
-        return until(self._settled, seconds)
+        return until(lambda: self.restless() is None, seconds)
 
     def ledger_seq(self) -> int:
         """The ledger's newest effect or call."""
@@ -131,18 +131,19 @@ class Stage:
         counts = Counter(one.kind for one in window.shown())
         self.idle = Idle({kind: number / IDLE for kind, number in counts.items()}, always)
 
-    def _settled(self) -> bool:
+    def restless(self) -> str | None:
+        """What still goes on, or None where all is at rest."""
         busy = time.time() - 0.15
-        window: Window = self.proxies.window
-        if any(one.at > busy and one.kind not in self.idle.rates for one in window.shown()[-200:]):
-            return False
+        for one in self.proxies.window.shown()[-200:]:
+            if one.at > busy and one.kind not in self.idle.rates:
+                return f"{one} is nothing that an idle system does"
         talkers = {process for process, _, _ in self.idle.rates}
         for child in self.stack.runner.children():
             name = child.spec.name
             if not child.spec.env:
                 continue
             if child.pid is None or (name in talkers and self.proxies.last.get(name, 0.0) < child.born):
-                return False
-            if self.idle.waiting.get(name, Counter()) - Counter(self.proxies.waiting(name)):
-                return False
-        return True
+                return f"{name} is not up yet"
+            if missing := self.idle.waiting.get(name, Counter()) - Counter(self.proxies.waiting(name)):
+                return f"{name} does not wait for {', '.join(missing)}"
+        return None
