@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlspli
 import httpx
 import pytest
 
-from billing.storage import ObjectStore, StoreRefused
+from billing.storage import ObjectStore, StoreRefused, open_store
 from billing.storage.memory import MemoryStore
 
 NAME = 'Rechnungen "März".csv'
@@ -54,6 +54,11 @@ def test_a_link_of_the_local_store_downloads_under_its_filename(local: ObjectSto
     assert answer.headers["Content-Type"] == "text/csv"
     told = answer.headers["Content-Disposition"]
     assert told == "attachment; filename=\"Rechnungen _M_rz_.csv\"; filename*=UTF-8''" + quote(NAME, safe="")
+
+
+def test_a_link_names_the_store_as_its_holder_reaches_it() -> None:
+    store = open_store("http://store:9000/links?secret=s&public=http://127.0.0.1:8002/")
+    assert store.presign("mine.csv", 60, NAME).startswith("http://127.0.0.1:8002/links/mine.csv?")
 
 
 def test_a_download_cut_short_is_resumed_by_range(local: ObjectStore) -> None:
