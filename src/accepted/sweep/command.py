@@ -28,10 +28,11 @@ FOLDER = "results/sweep"
 @click.option("--crossings/--no-crossings", default=True, help="The kills at crossings and at random times.")
 @click.option("--coarse/--no-coarse", "rough", default=None, help="Servers and lines that fail under load.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@click.option("--pages", type=click.Path(path_type=Path), help=f"Where failures' timelines go.  [default: {FOLDER}]")
 @click.option("--quiet", is_flag=True, help="Leave the list of crossings out.")
 def command(
     tree: str | None, backend: str, quick: bool, seed: int, only: tuple[str, ...], lanes: int, crossings: bool,
-    rough: bool | None, as_json: bool, quiet: bool,
+    rough: bool | None, as_json: bool, pages: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Kill every process at every crossing of a job's life, restart, drain, and judge what became of each key.
 
@@ -50,7 +51,7 @@ def command(
         found = _crossings(screen, plan, quiet)
     if rough or (rough is None and not quick and not only) or named:
         _coarse(screen, plan, named, found)
-    _close(screen, plan, found)
+    _close(screen, plan, found, pages or root() / FOLDER / backend)
     if as_json:
         click.echo(json.dumps(table.as_json(found.results, found.crossings()), indent=1))
     sys.exit(table.EXIT[table.outcome(found.results)])
@@ -93,7 +94,7 @@ def _why(result: Result) -> str:
     return "; ".join(said) or f"unknown: {result.verdict.unknown}"
 
 
-def _close(screen: Screen, plan: Plan, found: Found) -> None:
+def _close(screen: Screen, plan: Plan, found: Found, pages: Path) -> None:
     screen.line()
     for line in table.lines(found.results, found.crossings()):
         screen.line("   " + line)
@@ -102,7 +103,7 @@ def _close(screen: Screen, plan: Plan, found: Found) -> None:
         if result.outcome == "pass":
             continue
         replay = f"accepted sweep --backend {plan.backend} --seed {plan.seed} --tree {plan.tree} --only '{result.case}'"
-        where = page.write(result, root() / FOLDER / plan.backend, replay, [f"victim: {result.victim or '-'}"])
+        where = page.write(result, pages, replay, [f"victim: {result.victim or '-'}"])
         screen.bad(f"{result.case}: {_why(result)}")
         screen.line(f"      timeline  {where}")
         screen.line(f"      replay    {replay}")

@@ -109,8 +109,8 @@ class Lane:
         asked = stage.client.ask(request, DRAIN)
         self.asked.append(asked)
         drained = stage.client.drained([asked], DRAIN)
-        if drained and not window.fired.wait(BELATED):
-            pass
+        if drained:
+            window.fired.wait(self._belated(case.point))
         drained = drained and stage.client.drained([asked], DRAIN)
         history = self.history([asked], drained, since, str(case))
         verdict = judge(history)
@@ -123,6 +123,11 @@ class Lane:
             nothing, verdict=verdict, killed=killed, seconds=time.monotonic() - began,
             history=history if kept else None, crossings=tuple(window.shown()) if kept else (), marks=tuple(marks),
         )  # fmt: skip
+
+    def _belated(self, point: Point) -> float:
+        """Seconds to wait for it after the drain: what an idle process does now and then comes when it comes."""
+        rate = self.stage.idle.rates.get(point.cls, 0.0)
+        return max(BELATED, min(12.0, 2 / rate)) if rate else BELATED
 
     def run_at_random(self, chance: Chance) -> Result:
         """A kill at a time, not at a crossing: it also hits what passes no line (memory, pipes, local files)."""
