@@ -8,16 +8,17 @@ TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
 
-.PHONY: crash-sweep ablation help demo up down status logs test lint bench doctor clean lock diagrams conformance rabbitmq secrets
+.PHONY: crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo
+	@echo 'BACKEND=rq (the default), celery-redis or celery-rabbitmq chooses the library. STACK=compose runs the demo in containers.'
 	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
 
-demo: $(VENV)/.ready $(if $(filter compose,$(STACK)),.env) ## watch a report and a webhook go through the whole house (about 30 s); BACKEND=rq|celery-redis|celery-rabbitmq, STACK=compose
+demo: $(VENV)/.ready $(if $(filter compose,$(STACK)),.env) ## watch a report, a webhook and a payout go through the whole house
 	@$(BIN)/accepted demo
 
 up: $(VENV)/.ready ## keep the system running; prints where its client page is
