@@ -7,8 +7,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Date,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -16,14 +14,34 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.types import UserDefinedType
 
+from .columns import now, when
 from .db import metadata
+from .subjects import emails, payouts, reports, webhook_events
+
+__all__ = [
+    "Xid8",
+    "audit",
+    "broker_epoch",
+    "counters",
+    "dead_letters",
+    "effects",
+    "emails",
+    "idempotency_keys",
+    "job_events",
+    "job_steps",
+    "jobs",
+    "outbox",
+    "outbox_sequences",
+    "pauses",
+    "payouts",
+    "reports",
+    "webhook_events",
+]
 
 
 class Xid8(UserDefinedType[int]):
@@ -34,70 +52,6 @@ class Xid8(UserDefinedType[int]):
     def get_col_spec(self, **_: object) -> str:
         return "xid8"
 
-
-def _when(name: str, **options: object) -> Column[object]:
-    return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type]
-
-
-def _now(name: str) -> Column[object]:
-    return _when(name, nullable=False, server_default=func.clock_timestamp())
-
-
-# -- what the work is about: one domain row for each accepted request --------------------------------------------
-
-reports = Table(
-    "reports",
-    metadata,
-    Column("id", UUID(as_uuid=True), primary_key=True),
-    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("format", Text, nullable=False),
-    Column("period_from", Date, nullable=False),
-    Column("period_to", Date, nullable=False),
-    _now("created_at"),
-    # The fenced pointer: written only by the holder of the newest fencing token.
-    Column("artifact_key", Text),
-    Column("artifact_bytes", BigInteger),
-    Column("artifact_fence", BigInteger),
-    CheckConstraint("format IN ('csv', 'pdf')", name="format"),
-    CheckConstraint("period_from <= period_to", name="period"),
-)
-
-webhook_events = Table(
-    "webhook_events",
-    metadata,
-    Column("id", UUID(as_uuid=True), primary_key=True),
-    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("invoice_id", BigInteger, ForeignKey("invoices.id"), nullable=False),
-    Column("invoice_version", Integer, nullable=False),
-    Column("type", Text, nullable=False),
-    _now("created_at"),
-    UniqueConstraint("invoice_id", "invoice_version", "type"),
-)
-
-emails = Table(
-    "emails",
-    metadata,
-    Column("id", UUID(as_uuid=True), primary_key=True),
-    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("invoice_id", BigInteger, ForeignKey("invoices.id"), nullable=False),
-    Column("invoice_version", Integer, nullable=False),
-    _now("created_at"),
-)
-
-payouts = Table(
-    "payouts",
-    metadata,
-    Column("id", UUID(as_uuid=True), primary_key=True),
-    Column("tenant_id", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("account_id", BigInteger, ForeignKey("payout_accounts.id"), nullable=False),
-    Column("amount_cents", BigInteger, nullable=False),
-    Column("currency", Text, nullable=False),
-    Column("reference", Text, nullable=False),
-    Column("provider_id", Text),
-    _now("created_at"),
-    UniqueConstraint("tenant_id", "reference"),
-    CheckConstraint("amount_cents > 0", name="amount"),
-)
 
 # -- the work ----------------------------------------------------------------------------------------------------
 
@@ -121,12 +75,12 @@ jobs = Table(
     Column("requeues", Integer, nullable=False, server_default="0"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("worker", Text),
-    _when("lease_until"),
-    _when("deadline"),
-    _when("due_at"),
-    _now("accepted_at"),
-    _when("started_at"),  # of the newest run
-    _when("finished_at"),
+    when("lease_until"),
+    when("deadline"),
+    when("due_at"),
+    now("accepted_at"),
+    when("started_at"),  # of the newest run
+    when("finished_at"),
     Column("result", JSONB),
     Column("error", JSONB),
     Column("trace_id", Text, nullable=False),
@@ -156,10 +110,10 @@ outbox = Table(
     Column("kind", Text, nullable=False),
     Column("aggregate", Text, nullable=False),
     Column("seq", BigInteger, nullable=False),
-    _now("created_at"),
-    _when("published_at"),
+    now("created_at"),
+    when("published_at"),
     Column("attempts", Integer, nullable=False, server_default="0"),
-    _when("not_before"),
+    when("not_before"),
     Column("last_error", Text),
     Index("ix_outbox_unpublished", "id", postgresql_where=text("published_at IS NULL")),
     Index("ix_outbox_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
@@ -187,7 +141,7 @@ job_events = Table(
     Column("tenant_id", Text, nullable=False),
     # Sequences commit out of order, so a reader's cursor is the transaction id, not a row number.
     Column("xact", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
-    _now("at"),
+    now("at"),
     Column("state", Text, nullable=False),
     Column("percent", SmallInteger, nullable=False),
     Column("message", Text, nullable=False),
@@ -201,7 +155,7 @@ job_steps = Table(
     Column("name", Text, primary_key=True),
     Column("output", JSONB, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    _now("finished_at"),
+    now("finished_at"),
 )
 
 effects = Table(
@@ -210,7 +164,7 @@ effects = Table(
     Column("natural_key", Text, primary_key=True),
     Column("job_id", UUID(as_uuid=True)),
     Column("receipt", JSONB, nullable=False, server_default="{}"),
-    _now("at"),
+    now("at"),
 )
 
 # -- what goes wrong, and who did something about it --------------------------------------------------------------
@@ -232,9 +186,9 @@ dead_letters = Table(
     Column("deliveries", Integer, nullable=False, server_default="0"),
     Column("trace_id", Text),
     Column("context", JSONB, nullable=False, server_default="{}"),  # redacted
-    _now("parked_at"),
-    _when("requeued_at"),
-    _when("purged_at"),
+    now("parked_at"),
+    when("requeued_at"),
+    when("purged_at"),
     Index("ix_dead_letters_open", "id", postgresql_where=text("requeued_at IS NULL AND purged_at IS NULL")),
     Index("ix_dead_letters_job", "job_id"),
 )
@@ -243,7 +197,7 @@ audit = Table(
     "audit",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=True),
-    _now("at"),
+    now("at"),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("target", Text, nullable=False),
@@ -260,7 +214,7 @@ idempotency_keys = Table(
     Column("status", SmallInteger, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", JSONB, nullable=False),
-    _now("created_at"),
+    now("created_at"),
     Index("ix_idempotency_keys_created", "created_at"),
 )
 
@@ -270,7 +224,7 @@ pauses = Table(
     Column("scope", Text, primary_key=True),  # 'all', 'queue:reports', 'kind:payout.send'
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
-    _now("at"),
+    now("at"),
 )
 
 broker_epoch = Table(
@@ -278,7 +232,7 @@ broker_epoch = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, server_default="1"),
     Column("epoch", Text, nullable=False),
-    _now("since"),
+    now("since"),
     CheckConstraint("id = 1", name="one_row"),
 )
 
