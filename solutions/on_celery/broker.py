@@ -1,5 +1,6 @@
 """The broker port on Celery: what both brokers have in common, and which of them it is."""
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
@@ -33,8 +34,12 @@ def line(url: str) -> Line:
     return Redis(url)
 
 
+_first = threading.Lock()
+
+
 def _line() -> Line:
-    return line(settings().broker)
+    with _first:  # two threads that ask at once would each get one, and one of them would stay open
+        return line(settings().broker)
 
 
 def queue_of(kind: str) -> str:
