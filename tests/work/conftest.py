@@ -18,7 +18,7 @@ from billing.db import dispose, unit
 from billing.settings import settings
 
 
-def until(condition: Callable[[], Any], what: str, within: float = 10) -> Any:
+def until(condition: Callable[[], Any], what: str, within: float = 30) -> Any:
     """The first truthy answer of `condition`; fails, saying `what` was waited for, after `within` seconds."""
     end = time.monotonic() + within
     while time.monotonic() < end:

@@ -54,6 +54,7 @@ class Connection:
         self.port = int(client[1].get_extra_info("peername")[1])
         self.pending: deque[Crossing] = deque()
         self._held: list[bytes] = []
+        self._over = False
 
     async def run(self) -> None:
         """Until either side ends."""
@@ -86,6 +87,8 @@ class Connection:
                 for piece in self.reader.sent(data):
                     await self.exchange.gate(self.process).pass_through()
                     await self.exchange.weather.pass_through(self.process, self.service)
+                    if self._over:
+                        return
                     crossing = self._begin(piece.begins) if piece.begins else None
                     if self._is(crossing, "before") and not self._fire(crossing):
                         return
@@ -145,7 +148,9 @@ class Connection:
             await self.client[1].drain()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(gate.knocked.wait(), TO_ACT)
-            return self._fire(one)
+            # What waits at the gate was sent before the kill, and must not go on after it.
+            self._over = not self._fire(one)
+            return not self._over
         finally:
             gate.open.set()
 
