@@ -2,7 +2,8 @@
 
 Counted: answers 202 to 32 keep-alive connections that each send their next request when the last is answered, without
 Idempotency-Key (the route does not ask for one). p95 twice: with these 32 clients, and in open loop, both sides at
-one rate of half of what the system does, latency from the time a request was due. One gunicorn setting for both: of
+one rate of half of what the system does, latency from the time a request was due: that one is shown and not judged,
+for both are single milliseconds there, and the promise is about a server under load. One gunicorn setting for both: of
 several tried, the one in which both together do best. Nothing behind the web process runs.
 """
 
@@ -43,15 +44,15 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
             Bound("least", 0.5), f"{middle([one.rate for one, _ in pairs]):,.0f}/s",
             f"{middle([other.rate for _, other in pairs]):,.0f}/s",
         ),
-        _p95("p95, 32 clients", pairs),
-        _p95(f"p95, open loop at {slow:.0f}/s", paced),
+        _p95("p95, 32 clients", pairs, Bound("most", 2.0)),
+        _p95(f"p95, open loop at {slow:.0f}/s", paced, Bound("shown")),
     ], known  # fmt: skip
 
 
-def _p95(what: str, pairs: list[tuple[Answers, Answers]]) -> Figure:
+def _p95(what: str, pairs: list[tuple[Answers, Answers]], bound: Bound) -> Figure:
     found = [(one.p95(LABEL), other.p95(LABEL)) for one, other in pairs]
     shown = [f"{middle(side):.1f} ms" for side in zip(*found, strict=True)]
-    return Figure("accept", what, "×", ratios(found), Bound("most", 2.0), *shown)
+    return Figure("accept", what, "×", ratios(found), bound, *shown)
 
 
 class _Sides:

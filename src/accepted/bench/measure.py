@@ -15,13 +15,15 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class Bound:
-    """A floor (`least`) or a ceiling (`most`), in the unit of its figure."""
+    """A floor (`least`) or a ceiling (`most`), in the unit of its figure; `shown` judges nothing."""
 
-    side: Literal["least", "most"]
-    limit: float
+    side: Literal["least", "most", "shown"]
+    limit: float = 0.0
 
     def holds(self, value: float) -> bool:
         """At the limit itself it holds."""
+        if self.side == "shown":
+            return True
         return value >= self.limit if self.side == "least" else value <= self.limit
 
 

@@ -16,7 +16,10 @@ def number(value: float, unit: str) -> str:
 def row(figure: Figure) -> tuple[str, ...]:
     low, high = figure.interval
     bound = f"at {figure.bound.side} {figure.bound.limit:g} {figure.unit}"
-    verdict = "holds" if figure.held else f"FALLS by {figure.missed_by:.0%}"
+    if figure.bound.side == "shown":
+        bound, verdict = "not judged", ""
+    else:
+        verdict = "holds" if figure.held else f"FALLS by {figure.missed_by:.0%}"
     return (
         figure.bench, figure.what, figure.system, figure.baseline, number(figure.median, figure.unit),
         f"{number(low, figure.unit)} … {number(high, figure.unit)}", bound,
