@@ -99,7 +99,7 @@ def test_ctrl_c_stops_everything(place: Path, all_gone: AllGone, early: bool) ->
         if early:
             assert processes.until(lambda: len(psutil.Process(up.pid).children()) >= 3, 10, pause=0.002)
         pids = [process.pid for process in psutil.Process(up.pid).children(recursive=True)]
-        assert len(pids) >= 3
+        assert len(pids) >= (2 if early else 3)  # in the boot, one of the three may have been initdb, and be over
         up.send_signal(signal.SIGINT)
         printed, _ = up.communicate(timeout=30)
     assert up.returncode == (130 if early else 0)
