@@ -18,7 +18,7 @@ from billing.db import DatabaseDown, unit
 from . import outbox
 from .backend import broker
 from .core import BrokerDown
-from .jobs import KINDS
+from .jobs import KINDS, oldest_ready
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -51,15 +51,6 @@ SELECT kind, name, value FROM counters WHERE name = ANY(:names)
 UNION ALL
 SELECT kind, 'retried', sum(greatest(attempts - 1, 0)) FROM dead_letters
 WHERE requeued_at IS NOT NULL AND kind IS NOT NULL GROUP BY kind
-""")
-# A job that never ran has waited since it was accepted; any other since the event that queued it again.
-_OLDEST = text("""
-SELECT kind, extract(epoch FROM clock_timestamp() - min(at)) AS age FROM (
-    SELECT kind, accepted_at AS at FROM jobs WHERE state = 'queued' AND event_seq = 1
-    UNION ALL
-    SELECT j.kind, e.at FROM jobs j JOIN job_events e ON e.job_id = j.id AND e.seq = j.event_seq
-    WHERE j.state = 'queued' AND j.event_seq > 1
-) waiting GROUP BY kind
 """)
 _LETTERS = text("""
 SELECT coalesce(queue, '') AS queue, count(*) AS n FROM dead_letters
@@ -136,9 +127,9 @@ def _add(totals: dict[tuple[str, str], int], kind: str, name: str, value: Any) -
 def _of_waiting(s: Session) -> Iterator[Metric]:
     port = broker()
     oldest = dict.fromkeys(port.queues(), 0.0)
-    for kind, age in s.execute(_OLDEST):
+    for kind, age in oldest_ready(s).items():
         queue = port.queue_of(kind)
-        oldest[queue] = max(oldest[queue], float(age))
+        oldest[queue] = max(oldest[queue], age)
     family = GaugeMetricFamily(
         "oldest_ready_age_seconds", "How long the job that has waited longest is ready.", labels=["queue"]
     )

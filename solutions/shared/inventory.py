@@ -19,22 +19,13 @@ SELECT kind, count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER
     count(*) FILTER (WHERE state = 'retrying') AS retrying
 FROM jobs WHERE state IN ('queued', 'running', 'retrying') GROUP BY kind
 """)
-# Ready since it was accepted, or since the event that queued it again.
-_OLDEST = text("""
-SELECT kind, extract(epoch FROM clock_timestamp() - min(at)) AS age FROM (
-    SELECT kind, accepted_at AS at FROM jobs WHERE state = 'queued' AND event_seq = 1
-    UNION ALL
-    SELECT j.kind, e.at FROM jobs j JOIN job_events e ON e.job_id = j.id AND e.seq = j.event_seq
-    WHERE j.state = 'queued' AND j.event_seq > 1
-) ready GROUP BY kind
-""")
 STATES = ("queued", "running", "retrying")
 
 
 def queues(s: Session) -> dict[str, Any]:
     """The answer of `ops queues`. Works with the broker down: then the depths are None."""
     unfinished = {row["kind"]: row for row in s.execute(_UNFINISHED).mappings()}
-    ages = {row.kind: float(row.age) for row in s.execute(_OLDEST)}
+    ages = jobs.oldest_ready(s)
     letters = dead_letters.size(s)
     paused = control.paused_now(s)
     count, age = outbox.backlog(s)

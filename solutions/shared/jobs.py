@@ -168,3 +168,19 @@ WITH changed AS (
 def restart(s: Session, job_id: JobId, message: str = "requeued") -> bool:
     """A failed job starts again at the beginning, the only time that its percent falls. False if it has not failed."""
     return s.execute(_RESTART, {"id": job_id, "message": message}).first() is not None
+
+
+# A job that never ran has waited since it was accepted; any other since the event that queued it again.
+_OLDEST_READY = text("""
+SELECT kind, extract(epoch FROM clock_timestamp() - min(at)) AS age FROM (
+    SELECT kind, accepted_at AS at FROM jobs WHERE state = 'queued' AND event_seq = 1
+    UNION ALL
+    SELECT j.kind, e.at FROM jobs j JOIN job_events e ON e.job_id = j.id AND e.seq = j.event_seq
+    WHERE j.state = 'queued' AND j.event_seq > 1
+) waiting GROUP BY kind
+""")
+
+
+def oldest_ready(s: Session) -> dict[str, float]:
+    """For each kind with a queued job: how long (s) the one that has waited longest is ready."""
+    return {row.kind: float(row.age) for row in s.execute(_OLDEST_READY)}
