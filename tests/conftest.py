@@ -30,6 +30,17 @@ from accepted.stack.tether import Tether
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment_is_left_as_found() -> Iterator[None]:
+    """What one file of tests leaves in the environment would decide how the next one goes, in a random order."""
+    before = dict(os.environ)
+    yield
+    after = dict(os.environ)
+    for each in (before, after):
+        each.pop("PYTEST_CURRENT_TEST", None)
+    assert after == before
+
+
 @pytest.fixture(scope="session")
 def tether() -> Iterator[Tether]:
     """Ends what this test process started, should it die by SIGKILL."""

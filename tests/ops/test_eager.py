@@ -125,9 +125,10 @@ def test_what_never_ends_is_stopped(house: House) -> None:
 
 
 def test_the_environment_is_put_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKEND", "rq")
-    settings.cache_clear()
-    with eager():
-        assert broker() is memory.the
-    assert os.environ["BACKEND"] == "rq"
-    assert broker() is not memory.the
+    with monkeypatch.context() as around:  # undone before `house`, which has set BACKEND too
+        around.setenv("BACKEND", "rq")
+        settings.cache_clear()
+        with eager():
+            assert broker() is memory.the
+        assert os.environ["BACKEND"] == "rq"
+        assert broker() is not memory.the
