@@ -62,6 +62,7 @@ FAULTS: Mapping[str, Callable[[Scene], None]] = {
     "two relays": workers.two_relays,
     "deploy": workers.deploy,
     "scheduler killed": workers.scheduler_killed,
+    "clocks apart": workers.clocks_apart,
     "second broker client": messages.second_broker_client,
     "poison": workers.poison,
     "long queue": messages.long_queue,

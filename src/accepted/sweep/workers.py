@@ -1,7 +1,9 @@
 """Processes that die, are replaced, or kill whoever comes near."""
 
 import time
+from contextlib import ExitStack
 
+from accepted.faults.clock import skewed
 from accepted.faults.crossings import Crossing, Target
 from accepted.faults.strike import kill_at, kill_now
 from accepted.oracle.history import Asked
@@ -31,6 +33,22 @@ def deploy(scene: Scene) -> None:
             scene.runner.start(name)
             scene.runner.wait_healthy(30, name)
             scene.mark(f"{name} is new")
+
+
+def clocks_apart(scene: Scene) -> None:
+    """Every process has its own idea of the time, up to two minutes off: none may decide by its own clock."""
+    with ExitStack() as wrong:
+        for name in ("web", "relay", "worker-io", "worker-cpu", "scheduler"):
+            # The one who takes leases away is behind: ahead, it would only be too early, which is what fencing is for.
+            ahead = name != "scheduler" and scene.rng.random() < 0.5
+            seconds = scene.rng.uniform(100, 120) * (1 if ahead else -1)
+            if not wrong.enter_context(skewed(scene.runner, name, seconds)):
+                scene.unknown = f"{name} was not heard to read the wrong time"
+            scene.mark(f"{name}'s clock is {seconds:+.0f} s off")
+        with scene.load():
+            done = kill_now(scene.runner, "worker-io", "tree", time.time())
+            scene.mark(f"worker-io killed {done.pids}: whose lease is over is not for its clock to say")
+        scene.stage.client.drained(scene.asked, 60)
 
 
 def scheduler_killed(scene: Scene) -> None:
