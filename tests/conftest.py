@@ -6,6 +6,7 @@ as they do for
 `accepted up`; REDIS_URL does not, because the tests empty their Redis.
 """
 
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def environment_is_left_as_found() -> Iterator[None]:
     """What one file of tests leaves in the environment would decide how the next one goes, in a random order."""
     before = dict(os.environ)
     yield
+    gc.collect()  # a connection that was left open warns here, in the file that left it, and not in somebody else's
     after = dict(os.environ)
     for each in (before, after):
         each.pop("PYTEST_CURRENT_TEST", None)

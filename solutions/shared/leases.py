@@ -23,13 +23,14 @@ class _Renewer:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.claims: dict[int, Claim] = {}
+        self.period = settings().lease / 3  # read here: a thread with nothing to renew asks for nothing
         self.lock = threading.Lock()
         threading.Thread(target=self._run, name="lease-renewal", daemon=True).start()
 
     def _run(self) -> None:
         pause = threading.Event()
         while True:
-            pause.wait(settings().lease / 3)
+            pause.wait(self.period)
             with self.lock:
                 due = list(self.claims.values())
             for claim in due:

@@ -28,10 +28,12 @@ def test_celery_inspect_shows_what_is_being_done_by_ids_alone(spine, house, work
     job = spine.one_job()
     acting(one)
     app = Celery(broker=request.getfixturevalue(f"{server}_url"), set_as_current=False)
-    ((name, active),) = until(lambda: app.control.inspect(timeout=3).active(), 15).items()
+    with app.connection_for_read() as connection:  # one of the app's pool would outlive the app
+        inspect = app.control.inspect(timeout=3, connection=connection)
+        ((name, active),) = until(inspect.active, 15).items()
+        (queues,) = inspect.active_queues().values()
     assert name.startswith("io-")
     assert [(task["name"], task["args"]) for task in active] == [("noop", [str(job.id), "noop"])]
-    (queues,) = app.control.inspect(timeout=3).active_queues().values()
     expected = {"payouts", "emails", "webhooks", "noops"} | ({"dead"} if server == "rabbitmq" else set())
     assert {queue["name"] for queue in queues} == expected
     app.close()

@@ -2,7 +2,6 @@
 server.
 """
 
-import os
 import subprocess
 import sys
 import threading
@@ -83,23 +82,23 @@ def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """moto's S3 in a thread of ours; credentials are of no account there, but boto3 wants some."""
+    """moto's S3 in a thread of ours."""
     from moto.server import ThreadedMotoServer
 
-    wanted = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@pytest.fixture(autouse=True)
+def s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of no account at moto, but boto3 wants some."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(params=["memory", "local", "s3"])
