@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import httpx
 
@@ -19,6 +20,12 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"}
         self.http = httpx.Client(base_url=base, headers=headers, timeout=6, trust_env=False)
         self.refused: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
 
     def ask(self, request: Request, seconds: float = 20.0, strict: bool = False) -> Asked:
         """`job` is None where no answer came in time. `strict`: whatever else is answered than 202 is `refused`."""

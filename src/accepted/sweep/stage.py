@@ -76,8 +76,9 @@ class Stage:
                 Stack(self.tree, backend=self.backend, seed="small", env=self.env, lines=lines, scale=self.scale)
             )
             urls, bearer = self.stack.addresses, token(TENANT, SEED_DATA)
-            self.client = Client(urls.web, bearer)
-            self.where = Witnesses(urls.web, bearer, urls.database, urls.partner, urls.object_store)
+            self.client = self._done.enter_context(Client(urls.web, bearer))
+            partner = self._done.enter_context(httpx.Client(base_url=urls.partner, timeout=20, trust_env=False))
+            self.where = Witnesses(urls.web, bearer, urls.database, partner, urls.object_store)
             self.objects = Objects(urls.database, self.seed)
             if not until(self._ready, 30):
                 raise Problem("the system is not ready", "GET /readyz did not answer 200", "See its logs.")
@@ -103,15 +104,13 @@ class Stage:
 
     def ledger_seq(self) -> int:
         """The ledger's newest effect or call."""
-        after = {"after": str(self._seq)}
-        told = httpx.get(f"{self.where.partner}/ledger", params=after, timeout=20, trust_env=False).raise_for_status()
+        told = self.where.partner.get("/ledger", params={"after": str(self._seq)}).raise_for_status()
         self._seq = max((one["seq"] for group in told.json().values() for one in group), default=self._seq)
         return self._seq
 
     def play(self, *rules: Mapping[str, object]) -> None:
         """The partner's faults from now on."""
-        body = {"rules": list(rules)}
-        httpx.put(f"{self.where.partner}/faults", json=body, timeout=20, trust_env=False).raise_for_status()
+        self.where.partner.put("/faults", json={"rules": list(rules)}).raise_for_status()
 
     def _ready(self) -> bool:
         try:
