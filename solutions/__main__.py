@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from billing import db
 from billing.settings import settings
 
-from .shared import caps, telemetry
+# Nothing heavy is imported up here: web and workers become another command at once, which imports it all again.
 
 USAGE = "usage: python -m app migrate | web | stream | relay | worker io|cpu | scheduler"
 
@@ -19,6 +18,8 @@ def main(argv: list[str]) -> None:
     os.environ["PROCESS"] = "-".join(argv)[:60]
     match argv:
         case ["migrate"]:
+            from billing import db
+
             db.migrate(settings().database_url)
         case ["web"]:
             web()
@@ -44,12 +45,18 @@ def main(argv: list[str]) -> None:
 
 
 def prepare(process: str) -> None:
+    from billing import db
+
+    from .shared import caps, telemetry
+
     telemetry.configure(process)
     db.limit_connections(caps.connections(process))
 
 
 def until_told_to_stop(loop: Callable[[threading.Event], None]) -> None:
     """Runs `loop(stop)`; SIGTERM and SIGINT let it finish what it is at."""
+    from billing import db
+
     stop = threading.Event()
 
     def ask(signum: int, frame: FrameType | None) -> None:
