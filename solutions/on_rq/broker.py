@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 from billing.settings import settings
 
 from ..shared.core import BrokerDown, Delivery, Envelope, JobId, Undecodable
+from .limits import FAILURE_TTL, message_timeout
 
 _QUEUES = {
     "payout.send": "payouts",
@@ -27,15 +28,7 @@ _QUEUES = {
 }
 PERFORM = "app.on_rq.worker.perform"
 _EPOCH = f"{RQ_KEY_PREFIX}:accepted:epoch"
-
-FAILURE_TTL = 3600  # s
-
-
-def message_timeout() -> int:
-    """Whole seconds for RQ's timer. It ends a run a little before the lease does, so that the run that took too long
-    is recorded as one, and not taken for a worker that died."""
-    box = settings().time_box
-    return max(1, int(max(box * 0.9, box - 3)))
+SERIALIZER = "rq.serializers.JSONSerializer"  # the workers', by name; a pickle is a program, and would be run
 
 
 @lru_cache(maxsize=1)

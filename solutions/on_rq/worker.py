@@ -26,7 +26,7 @@ from rq.timeouts import JobTimeoutException
 from billing.db import DatabaseDown, limit_connections, unit
 
 from ..shared import caps, dead_letters, runner, telemetry
-from .broker import FAILURE_TTL, message_timeout
+from .limits import FAILURE_TTL, message_timeout
 
 RECYCLE_AFTER = 10_000  # jobs
 
