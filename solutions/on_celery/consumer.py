@@ -13,8 +13,7 @@ from billing import db
 
 from ..shared import claims, dead_letters
 from ..shared.core import Delivery, Exhausted, Failure, Refused, Undecodable
-from . import messages
-from .topology import DEAD_LETTERS
+from . import messages, topology
 
 log = structlog.get_logger(__name__)
 MISSED = 0.5  # s, until a killed child is replaced for certain
@@ -39,7 +38,7 @@ class Consumer(Celerys):  # type: ignore[misc]
         handle = super().create_task_handler(*args, **kwargs)
 
         def on_message(message: Any) -> None:
-            died = (message.delivery_info or {}).get("exchange") == DEAD_LETTERS
+            died = topology.died(message)
             try:
                 delivery = messages.read(message)
                 messages.clean(message, delivery)

@@ -8,7 +8,7 @@ from celery import Celery
 from billing.settings import Settings, settings
 
 from ..shared import pools
-from . import topology
+from . import delivery, topology
 
 RECYCLE_AFTER = 10_000  # jobs of one child, so that no leak grows for ever
 MOST_MEMORY = 512_000  # KiB of one child: after the job with which it passed this it is replaced
@@ -18,20 +18,7 @@ def configuration(s: Settings) -> dict[str, Any]:
     """Celery's settings, each with its reason."""
     return {
         **_broker(s),
-        # Routing: a queue for each concern, named once, and none that a slip of the pen could make.
-        "task_queues": topology.queues(s.broker),
-        "task_routes": {kind: {"queue": queue} for kind, queue in topology.QUEUES.items()},
-        "task_default_queue": topology.NAMES[-1],
-        "task_create_missing_queues": False,
-        # Safety: JSON in and out. A pickle is a program, and whoever can write to the broker would have it run.
-        "accept_content": ["json"],
-        "task_serializer": "json",
-        "event_serializer": "json",
-        # A message is acknowledged when its job has come to an end, and is back at once when its child was killed.
-        # With one message for each child, a long job never keeps others waiting behind it in a worker's memory.
-        "task_acks_late": True,
-        "task_reject_on_worker_lost": True,
-        "worker_prefetch_multiplier": 1,
+        **delivery.configuration(s.broker),
         # Jobs go on while the broker is away: their truth is in Postgres, and a second delivery is refused there.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # Results live in Postgres.
@@ -69,13 +56,8 @@ def _broker(s: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": 4,
     }
-    if topology.is_rabbitmq(s.broker):
-        # Quorum queues have no common prefetch for all consumers of a channel; Celery sees by itself that they are.
-        return common | {
-            "broker_heartbeat": 10,
-            "worker_detect_quorum_queues": True,
-            "broker_transport_options": {"confirm_publish": True},
-        }
+    if s.broker.startswith("amqp"):
+        return common | {"broker_heartbeat": 10}
     return common | {
         "broker_transport": "app.on_celery.transport:Transport",
         "broker_transport_options": {
@@ -100,8 +82,8 @@ app.conf.update(configuration(settings()))
 def command(pool: str) -> list[str]:
     """`celery worker` for the `io` or the `cpu` pool, as arguments for `python -m`."""
     queues = pools.queues_for(pool)
-    if pool == "io" and topology.is_rabbitmq(settings().broker):
-        queues = [*queues, topology.DEAD]
+    if pool == "io":
+        queues = [*queues, *topology.dead_queues(settings().broker)]
     options = {
         "--pool": "prefork",
         "--concurrency": str(pools.slots(pool)),

@@ -6,7 +6,7 @@ message is taken apart before Celery sees it, and goes on with headers of our ow
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -39,9 +39,14 @@ def headers(message_id: str, job_id: UUID, kind: str, traceparent: str) -> dict[
     }
 
 
+def pack(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bytes:
+    """A body: [arguments, keyword arguments, what comes after]."""
+    return json.dumps([list(arguments), dict(keywords), {}]).encode()
+
+
 def body(envelope: Envelope) -> bytes:
-    """[arguments, keyword arguments, what comes after]: two of the three are always empty."""
-    return json.dumps([[str(envelope.job_id), envelope.kind], {}, {}]).encode()
+    """Two ids, and nothing else in any of the three."""
+    return pack([str(envelope.job_id), envelope.kind], {})
 
 
 def decode(raw: bytes) -> Delivery:

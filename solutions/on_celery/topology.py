@@ -67,3 +67,13 @@ def declare_mark(channel: Any) -> None:
     """A queue for the mark, with no mark in it."""
     channel.queue_declare(MARK, durable=True, auto_delete=False, arguments=_MARK)
     channel.queue_purge(MARK)
+
+
+def dead_queues(url: str) -> list[str]:
+    """Queues of messages that were given up, for the workers of one pool to read besides their own."""
+    return [DEAD] if is_rabbitmq(url) else []
+
+
+def died(message: Any) -> bool:
+    """Whether a kombu message comes from the queue of the dead."""
+    return bool((message.delivery_info or {}).get("exchange") == DEAD_LETTERS)

@@ -1,6 +1,5 @@
 """What runs in Celery's workers: a task for each kind of job, and what a process does when it is born."""
 
-import json
 import logging
 import os
 from typing import Any
@@ -12,16 +11,17 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from billing import db
 
 from ..shared import caps, runner, telemetry
+from ..shared.jobs import KINDS
+from . import broker, messages
 from .main import app
-from .topology import QUEUES
 
 log = structlog.get_logger(__name__)
 
 
 def perform(task: Task, *arguments: Any, **keywords: Any) -> None:
     """Carries one job to its next state. The consumer has read the message; this reads it again, by the same rules."""
-    raw = json.dumps([arguments, keywords, {}]).encode()
-    queue = str((task.request.delivery_info or {}).get("routing_key") or QUEUES[task.name])
+    raw = messages.pack(arguments, keywords)
+    queue = str((task.request.delivery_info or {}).get("routing_key") or broker.queue_of(task.name))
     try:
         runner.deliver(raw, queue, timed_out=(SoftTimeLimitExceeded,))
     except db.DatabaseDown as down:
@@ -33,7 +33,7 @@ def perform(task: Task, *arguments: Any, **keywords: Any) -> None:
 
 
 # A task for each kind, so that Celery's own tools (rates, routes, Flower's table) speak of kinds of work.
-for _kind in QUEUES:
+for _kind in KINDS:
     app.task(perform, name=_kind, bind=True, typing=False)
 
 
