@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from .progress import EVENT, Event
+from .shapes import EVENT, Event
 
 _SNAPSHOT = re.compile(r"([0-9]{1,19}):([0-9]{1,19}):([0-9]{1,19}(?:,[0-9]{1,19})*)?", re.ASCII)
 LONGEST = 6000  # characters of a cursor; headers end at 8190

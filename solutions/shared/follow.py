@@ -12,7 +12,7 @@ from billing.db import unit
 from . import cursors, progress
 from .core import TERMINAL
 from .cursors import Cursor, Snapshot
-from .progress import Event
+from .shapes import Event
 from .tail import Batch, Tail
 
 QUEUE = 256  # polls that a client may lag behind; then it is cut off, comes back and reads from the table

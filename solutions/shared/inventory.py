@@ -11,8 +11,8 @@ from . import control, dead_letters, jobs, outbox
 from .backend import broker
 from .core import BrokerDown
 from .owners import owner_of
-from .progress import iso
 from .redaction import redact
+from .shapes import iso
 
 _UNFINISHED = text("""
 SELECT kind, count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER (WHERE state = 'running') AS running,

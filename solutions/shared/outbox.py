@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from billing.settings import settings
+
 from .core import Job, JobId
 from .jobs import INDEPENDENT
 
@@ -122,3 +124,36 @@ def backlog(s: Session) -> tuple[int, float]:
     """How many rows wait to be published, and the age of the oldest in seconds."""
     count, age = s.execute(_BACKLOG).one()
     return int(count), float(age)
+
+
+# A queued job whose message was published a while ago and is gone: the worker that popped it died before it could
+# claim (RQ's BLPOP, rq#758), or the broker lost its last second. A long queue looks the same from here, so age alone
+# proves nothing: either the queue is empty, or a message that went out later was taken at least a lease ago. Which of
+# its messages started a job that had several can't be told; its first is the careful answer, since one that comes
+# back behind the queue (a retry) would make all of the queue look lost.
+_STRANDED = text("""
+WITH candidate AS (
+    SELECT j.id, o.published_at, o.id AS row_id
+    FROM jobs j LEFT JOIN LATERAL (
+        SELECT id, published_at FROM outbox WHERE job_id = j.id ORDER BY published_at DESC NULLS FIRST, id DESC LIMIT 1
+    ) o ON true
+    WHERE j.state = 'queued' AND j.kind = ANY(:kinds)
+        AND (o.published_at < now() - make_interval(secs => 2 * :lease) OR o.id IS NULL)
+    ORDER BY 2, 3 LIMIT 500
+)
+SELECT id FROM candidate
+WHERE :empty OR row_id IS NULL OR (published_at, row_id) < (
+    SELECT o.published_at, o.id FROM jobs j CROSS JOIN LATERAL (
+        SELECT id, published_at FROM outbox WHERE job_id = j.id AND published_at < j.started_at
+        ORDER BY published_at, id LIMIT 1
+    ) o
+    WHERE j.kind = ANY(:kinds) AND j.started_at < now() - make_interval(secs => :lease)
+        AND (j.state = 'running' OR j.finished_at > now() - make_interval(secs => 3 * :lease))
+    ORDER BY 1 DESC, 2 DESC LIMIT 1)
+""")
+
+
+def stranded(s: Session, kinds: Sequence[str], empty: bool) -> list[JobId]:
+    """The queued jobs of one queue's `kinds` whose message was lost on its way; `empty` says that the queue was seen
+    empty just now. The caller emits them."""
+    return list(s.execute(_STRANDED, {"kinds": list(kinds), "lease": settings().lease, "empty": empty}).scalars())

@@ -33,32 +33,6 @@ INSERT INTO job_events (job_id, seq, tenant_id, state, percent, message)
 SELECT id, event_seq, tenant_id, state, percent, message FROM changed RETURNING job_id
 """)
 
-# A queued job whose message was published a while ago and is gone: the worker that popped it died before it could
-# claim (RQ's BLPOP, rq#758), or the broker lost its last second. A long queue looks the same from here, so age alone
-# proves nothing: either the queue is empty, or a message that went out later was taken at least a lease ago. Which of
-# its messages started a job that had several can't be told; its first is the careful answer, since one that comes
-# back behind the queue (a retry) would make all of the queue look lost.
-_STRANDED = text("""
-WITH candidate AS (
-    SELECT j.id, o.published_at, o.id AS row_id
-    FROM jobs j LEFT JOIN LATERAL (
-        SELECT id, published_at FROM outbox WHERE job_id = j.id ORDER BY published_at DESC NULLS FIRST, id DESC LIMIT 1
-    ) o ON true
-    WHERE j.state = 'queued' AND j.kind = ANY(:kinds)
-        AND (o.published_at < now() - make_interval(secs => 2 * :lease) OR o.id IS NULL)
-    ORDER BY 2, 3 LIMIT 500
-)
-SELECT id FROM candidate
-WHERE :empty OR row_id IS NULL OR (published_at, row_id) < (
-    SELECT o.published_at, o.id FROM jobs j CROSS JOIN LATERAL (
-        SELECT id, published_at FROM outbox WHERE job_id = j.id AND published_at < j.started_at
-        ORDER BY published_at, id LIMIT 1
-    ) o
-    WHERE j.kind = ANY(:kinds) AND j.started_at < now() - make_interval(secs => :lease)
-        AND (j.state = 'running' OR j.finished_at > now() - make_interval(secs => 3 * :lease))
-    ORDER BY 1 DESC, 2 DESC LIMIT 1)
-""")
-
 
 def promote(s: Session) -> list[JobId]:
     """Retries that are due become queued jobs with a message on its way."""
@@ -86,8 +60,7 @@ def restore(s: Session, empty: Collection[str]) -> list[JobId]:
         kinds_of.setdefault(broker().queue_of(kind), []).append(kind)
     found: list[JobId] = []
     for queue, kinds in kinds_of.items():
-        values = {"kinds": kinds, "lease": settings().lease, "empty": queue in empty}
-        found += s.execute(_STRANDED, values).scalars()
+        found += outbox.stranded(s, kinds, queue in empty)
     outbox.emit(s, found)
     return found
 
@@ -132,7 +105,7 @@ def loop(stop: threading.Event) -> None:
     while not stop.wait(period):
         try:
             restore_at, clean_at = tick(time.monotonic(), restore_at, clean_at)
-        except DatabaseDown as down:
+        except (DatabaseDown, BrokerDown) as down:
             log.warning("scheduler waits", why=str(down))
             stop.wait(1)
         except DBAPIError as error:  # a deadlock, a lock not had in time: the next tick does what this one didn't

@@ -20,7 +20,7 @@ from aiohttp import web
 from billing.db import DatabaseDown, dispose
 from billing.settings import settings
 
-from . import auth, caps, progress
+from . import auth, caps, shapes
 from .cursors import Cursor
 from .follow import Follower, JobFollower, TenantFollower
 from .streamhttp import Problem, cors, preflight, problems
@@ -74,7 +74,7 @@ class Server:
         return web.json_response(body)
 
     async def _job(self, request: web.Request) -> web.StreamResponse:
-        with_id, last = progress.job_id_of(request.match_info["job_id"]), last_id(request) or "0"
+        with_id, last = shapes.job_id_of(request.match_info["job_id"]), last_id(request) or "0"
         if not (last.isascii() and last.isdigit() and len(last) < 10):
             raise Problem(400, "Last-Event-ID must be a number, one that this stream sent as id.")
         async with self._slot():

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from billing.db import engine
 
 from .cursors import Snapshot
-from .progress import EVENT, Event
+from .shapes import EVENT, Event
 
 log = structlog.get_logger(__name__)
 POLL = 0.06  # seconds

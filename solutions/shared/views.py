@@ -21,7 +21,7 @@ from billing.db import unit
 from billing.settings import settings
 
 from . import artifacts as signed
-from . import auth, jobs, links, progress
+from . import auth, jobs, links, progress, shapes
 from .core import TERMINAL, Job
 from .problems import Problem, not_found
 
@@ -45,7 +45,7 @@ def _show(job_id: str) -> Response:
     # A signed URL is another one at every look. That is news only once half of its time is over.
     mark = json.dumps([shown, artifact is not None and int(time.time() / (settings().url_ttl / 2))])
     if artifact is not None:
-        shown["artifact"] = {"url": artifact[0], "expires_at": progress.iso(artifact[1])}
+        shown["artifact"] = {"url": artifact[0], "expires_at": shapes.iso(artifact[1])}
     response = answer({"job": shown, "links": _links(view)})
     if view["state"] not in TERMINAL:
         response.headers["Retry-After"] = "1"
@@ -65,7 +65,7 @@ def _fetch(job_id: str) -> AnyResponse:
 
 
 _LIST = f"""
-SELECT {progress.VIEW}, natural_key, (
+SELECT {shapes.VIEW}, natural_key, (
     SELECT jsonb_object_agg(state, n) FROM (
         SELECT c.state, count(*) AS n FROM jobs c WHERE c.parent_id = jobs.id GROUP BY c.state) counted
 ) AS children
@@ -90,7 +90,7 @@ def _list() -> Response:
     with unit() as s:
         since = progress.cursor(s)  # before the list, so that what happens in between is seen twice, not never
         rows = s.execute(text(statement), {**values, "tenant": g.tenant_id, "limit": limit + 1}).mappings().all()
-    views = [progress.view(row) for row in rows[:limit]]
+    views = [shapes.view(row) for row in rows[:limit]]
     more = len(rows) > limit
     found = [
         {**_shown(view), "natural_key": row["natural_key"], "links": _links(view)}
@@ -126,9 +126,9 @@ def _artifact(path: str) -> AnyResponse:
 # -- from a row to an answer ---------------------------------------------------------------------------------------
 
 
-def _mine(s: Session, job_id: str) -> tuple[Job, progress.JobView]:
+def _mine(s: Session, job_id: str) -> tuple[Job, shapes.JobView]:
     """Raises Problem 404: for a malformed id, an unknown one and another tenant's the same."""
-    found = progress.job_id_of(job_id)
+    found = shapes.job_id_of(job_id)
     view = None if found is None else progress.read(s, found)
     job = None if found is None or view is None else jobs.get(s, found)
     if view is None or job is None or view["tenant_id"] != g.tenant_id:
@@ -136,14 +136,14 @@ def _mine(s: Session, job_id: str) -> tuple[Job, progress.JobView]:
     return job, view
 
 
-def _shown(view: progress.JobView) -> dict[str, Any]:
+def _shown(view: shapes.JobView) -> dict[str, Any]:
     shown = {name: value for name, value in view.items() if name != "tenant_id"}
     if view["error"]:
         shown["error"] = {**view["error"], "redacted": True}
     return shown
 
 
-def _artifact_of(s: Session, job: Job, view: progress.JobView) -> tuple[str, datetime] | None:
+def _artifact_of(s: Session, job: Job, view: shapes.JobView) -> tuple[str, datetime] | None:
     """(signed URL, when it expires)"""
     if not _has_artifact(view):
         return None
@@ -153,11 +153,11 @@ def _artifact_of(s: Session, job: Job, view: progress.JobView) -> tuple[str, dat
         return None
 
 
-def _has_artifact(view: progress.JobView) -> bool:
+def _has_artifact(view: shapes.JobView) -> bool:
     return view["kind"] == "report.export" and view["state"] == "succeeded"
 
 
-def _links(view: progress.JobView) -> dict[str, str]:
+def _links(view: shapes.JobView) -> dict[str, str]:
     found = links.of_job(view["id"])
     if _has_artifact(view):
         found["artifact"] = f"{found['self']}/artifact"
@@ -201,15 +201,15 @@ def _kind(value: str) -> dict[str, Any]:
 
 
 def _state(value: str) -> dict[str, Any]:
-    if value not in progress.STATES:
-        raise ValueError(f"one of {', '.join(progress.STATES)}")
+    if value not in shapes.STATES:
+        raise ValueError(f"one of {', '.join(shapes.STATES)}")
     return {"state": value}
 
 
 def _parent(value: str) -> dict[str, Any]:
     if value == "none":
         return {"top": True}
-    parent = progress.job_id_of(value)
+    parent = shapes.job_id_of(value)
     if parent is None:
         raise ValueError("a job's id, or 'none' for jobs that have no parent")
     return {"parent": parent}
