@@ -1,1 +1,1 @@
-"""The reference system. Imported as `app` (see src/app), never by the folder's name."""
+"""The application. Imported as `app` (see src/app), never by the folder's name."""

@@ -34,11 +34,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What goes to the broker: ids and nothing else. Whoever reads the broker learns no personal data."""
+    """What goes to the broker: ids and nothing else. Whoever reads the broker learns no personal data.
+
+    `job` stays here: it is for a broker that wants to look at more than the id, where the publisher has it at hand.
+    """
 
     job_id: JobId
     kind: str
     traceparent: str
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ class GiveUp:
 
 
 class Refused(Exception):
-    """The job can't be claimed now; the message is acknowledged and forgotten. `why` is one word."""
+    """The job can't be claimed now; the message is acknowledged and forgotten. `why` is one word: the job's state,
+    "paused", or "unknown" where there is no such job (yet)."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)

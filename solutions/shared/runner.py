@@ -18,6 +18,7 @@ from .tasks import HANDLERS
 
 log = structlog.get_logger(__name__)
 _rng: Random = SystemRandom()
+AHEAD = 1.0  # seconds that a message may be ahead of its job: a publisher need not have waited for its commit
 
 
 def deliver(raw: bytes, queue: str, *, timed_out: tuple[type[BaseException], ...] = ()) -> None:
@@ -57,15 +58,18 @@ def run(job_id: JobId, *, timed_out: tuple[type[BaseException], ...] = ()) -> No
 
 def _claim(job_id: JobId) -> Claim:
     """Waits up to a lease for Postgres: a worker that didn't would take message after message, and drop them all."""
-    give_up, pause = time.monotonic() + settings().lease, 0.1
+    began, pause = time.monotonic(), 0.1
     while True:
         try:
             with statement() as s:
                 return claims.claim(s, job_id)
         except DatabaseDown as down:
-            if time.monotonic() + pause > give_up:
+            if time.monotonic() + pause > began + settings().lease:
                 raise
             log.warning("claim waits", job_id=str(job_id), why=str(down))
+        except Refused as refused:
+            if refused.why != "unknown" or time.monotonic() > began + AHEAD:
+                raise
         time.sleep(pause)
         pause = min(1, pause * 2)
 

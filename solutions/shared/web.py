@@ -15,7 +15,7 @@ from .problems import Problem
 
 LARGEST_BODY = 64 * 1024
 PAGE = Path(__file__).parent / "page"
-CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
+CONTRACT = Path("openapi.yaml").resolve()  # every process runs at the repository's root, wherever its tree lies
 log = telemetry.logger(__name__)
 
 v1 = Blueprint("work", __name__)
