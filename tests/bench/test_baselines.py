@@ -1,5 +1,6 @@
 """The baselines do what they say, on real servers; and the settings that are read back are the effective ones."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from accepted.bench import bare_relay, work_rows
+from accepted.bench import bare_relay, beside, work_rows
 from accepted.bench.effective import servers
 from accepted.bench.export import MB, _Peak
 from accepted.bench.measure import Invalid
@@ -34,7 +35,9 @@ def count(connection: psycopg.Connection, query: str) -> int:
 def test_the_bare_relay_carries_every_row_once(database: psycopg.Connection, postgres_url: str, redis_url: str):
     database.execute(bare_relay.TABLE)
     database.execute(bare_relay.FILL, (1_200,))
-    assert bare_relay.carry(postgres_url, redis_url) == 1_200
+    broker = beside.broker("rq")(redis_url)
+    assert bare_relay.carry(postgres_url, broker) == 1_200
+    broker.close()
     with Redis.from_url(redis_url) as broker:
         queue = Queue("bare", connection=broker)
         assert queue.count == 1_200 and len(set(queue.job_ids)) == 1_200
@@ -47,7 +50,7 @@ def test_the_bare_route_makes_two_rows_and_an_answer_as_long_as_the_systems(
     monkeypatch.setenv("DATABASE_URL", postgres_url)
     monkeypatch.setenv("BARE_BYTES", "600")
     sys.modules.pop("accepted.bench.bare_web", None)
-    from accepted.bench import bare_web
+    bare_web = importlib.import_module("accepted.bench.bare_web")
 
     database.execute(bare_web.TABLES)
     answer = bare_web.app.test_client().post("/reports", json={"format": "csv"})

@@ -67,9 +67,15 @@ def test_an_unknown_bench_is_refused_before_anything_runs():
     assert "there is no bench bogus; there are accept, relay" in done.stderr and "rounds" not in done.stdout
 
 
-def test_a_backend_without_baselines_is_refused():
+def test_a_backend_that_there_is_not_is_refused_before_anything_runs():
+    done = bench("fair", "--backend", "kafka")
+    assert done.exit_code == 1 and "no backend kafka" in str(done.exception) and "rounds" not in done.stdout
+
+
+def test_the_backend_stands_beside_the_figures():
     done = bench("fair", "--backend", "celery-redis")
-    assert done.exit_code == 1 and "the baselines are written for RQ" in str(done.exception)
+    assert done.exit_code == 0, done.output
+    assert "backend celery-redis, cores" in done.stdout
 
 
 def test_ctrl_c_stops_it_and_leaves_no_process_behind(tmp_path: Path):

@@ -27,6 +27,14 @@ def test_a_ceiling_judges_from_the_other_side():
     assert not figure([51.0, 50.0, 80.0], "most", 50.0, "ms").held
 
 
+def test_a_promise_about_every_round_falls_with_the_worst_one():
+    kills = Figure("recovery", "runs again", "s", [10.2, 9.9, 24.0], Bound("most", 20.0, every=True))
+    assert not kills.held and kills.missed_by == pytest.approx(0.2)
+    assert "24.0 s, and it has to be at most 20 s" in table.fallen([kills])[0]
+    assert table.row(kills)[-2:] == ("at most 20 s, each", "FALLS by 20%")
+    assert Figure("recovery", "runs again", "s", [10.2, 19.9], Bound("most", 20.0, every=True)).held
+
+
 def test_a_fall_says_by_how_much():
     assert figure([0.45]).missed_by == pytest.approx(0.1)
     assert figure([75.0], "most", 50.0, "ms").missed_by == pytest.approx(0.5)

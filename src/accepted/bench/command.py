@@ -16,12 +16,12 @@ from accepted.bench import table
 from accepted.bench.effective import machine
 from accepted.bench.measure import Figure, Invalid
 from accepted.bench.room import Room
-from accepted.stack.errors import Problem
+from accepted.stack.environment import CHOICES, settle
 from accepted.stack.state import root
 from accepted.stack.up import Interrupted, Interrupts
 
 # A bench is a module with `run(room) -> (figures, effective settings)`; its docstring says what is counted.
-BENCHES = {name: f"accepted.bench.{name}" for name in ("accept", "relay", "noops", "export", "streams")}
+BENCHES = {name: f"accepted.bench.{name}" for name in ("accept", "relay", "noops", "recovery", "export", "streams")}
 FELL, INVALID, STOPPED = 1, 98, 130  # exit statuses
 
 
@@ -47,23 +47,25 @@ class Outcome:
 @click.option("--quick", is_flag=True, help="One short round of each: shows that it runs, proves nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that was measured as JSON.")
 @click.option("--tree", type=click.Path(path_type=Path), help="Folder of the app.  [default: TREE, else solutions]")
-@click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help="rq")
+@click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help=", ".join(CHOICES))
 def bench(names: tuple[str, ...], rounds: int, quick: bool, as_json: bool, tree: Path | None, backend: str) -> None:
-    """Measure the system beside bare versions of the same work: accept, relay, noops, export, streams (or those named).
+    """Measure the system beside bare versions of the same work: accept, relay, noops, recovery, export, streams (or
+    those named).
 
     Exit status 1 where a figure is on the wrong side of its bound, 98 where something could not be measured.
     """
     if unknown := [name for name in names if name not in BENCHES]:
         raise click.BadParameter(f"there is no bench {unknown[0]}; there are {', '.join(BENCHES)}", param_hint="NAME")
-    if backend != "rq":
-        raise Problem(f"no bench for {backend}", "the baselines are written for RQ", "Run it with BACKEND=rq.")
+    backend, hint = settle(backend, os.environ)
     began = time.monotonic()
 
     def say(line: str) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {line}", err=as_json)
 
+    if hint:
+        say(hint)
     room = Room(tree or root() / os.environ.get("TREE", "solutions"), backend, 1 if quick else rounds, quick, say)
-    outcome = Outcome(settings={"machine": machine()})
+    outcome = Outcome(settings={"machine": {"backend": backend, **machine()}})
     status = measure(names or tuple(BENCHES), room, outcome)
     show(outcome, quick, as_json, time.monotonic() - began)
     sys.exit(status)

@@ -8,11 +8,24 @@ from importlib.metadata import version
 
 import psycopg
 import redis
+from kombu import Connection
 
 from accepted.bench.measure import Invalid
 
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
-LIBRARIES = ("flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "rq", "aiohttp")
+LIBRARIES = (
+    "flask",
+    "gunicorn",
+    "sqlalchemy",
+    "psycopg",
+    "redis",
+    "rq",
+    "celery",
+    "kombu",
+    "amqp",
+    "procrastinate",
+    "aiohttp",
+)
 
 
 def machine() -> dict[str, str]:
@@ -28,7 +41,7 @@ def machine() -> dict[str, str]:
 
 
 def servers(env: Mapping[str, str]) -> dict[str, str]:
-    """What PostgreSQL says on a connection like those of the measured processes, and Redis.
+    """What PostgreSQL says on a connection like those of the measured processes, and the broker.
 
     Raises Invalid where a commit would not be a commit.
     """
@@ -39,10 +52,16 @@ def servers(env: Mapping[str, str]) -> dict[str, str]:
         raise Invalid(
             f"PostgreSQL has {', '.join(f'{name} = {found[name]}' for name in off)}: nothing here may be measured so"
         )
-    broker = redis.Redis.from_url(env["BROKER_URL"], socket_timeout=5)
+    found = {"postgresql": found.pop("server_version"), **found}
+    url = env["BROKER_URL"]
+    return found | (_rabbitmq(url) if url.startswith("amqp") else _redis(url))
+
+
+def _redis(url: str) -> dict[str, str]:
+    found = {}
+    broker = redis.Redis.from_url(url, socket_timeout=5)
     try:
-        info = broker.info("server")
-        found = {"postgresql": found.pop("server_version"), **found, "redis": str(info["redis_version"])}
+        found["redis"] = str(broker.info("server")["redis_version"])
         for name in ("appendonly", "appendfsync"):
             found[f"redis {name}"] = str(broker.config_get(name).get(name))
     except redis.ResponseError:  # a server that somebody else runs may not let us ask
@@ -50,6 +69,11 @@ def servers(env: Mapping[str, str]) -> dict[str, str]:
     finally:
         broker.close()
     return found
+
+
+def _rabbitmq(url: str) -> dict[str, str]:
+    with Connection(url, connect_timeout=5) as connection:
+        return {"rabbitmq": str(connection.connection.server_properties["version"])}
 
 
 def _shown(connection: psycopg.Connection, name: str) -> str:

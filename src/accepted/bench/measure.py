@@ -15,10 +15,14 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class Bound:
-    """A floor (`least`) or a ceiling (`most`), in the unit of its figure; `shown` judges nothing."""
+    """A floor (`least`) or a ceiling (`most`), in the unit of its figure; `shown` judges nothing.
+
+    `every`: it is kept by each round, not only by their median.
+    """
 
     side: Literal["least", "most", "shown"]
     limit: float = 0.0
+    every: bool = False
 
     def holds(self, value: float) -> bool:
         """At the limit itself it holds."""
@@ -29,15 +33,15 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: a value for each round, and the bound for their median.
+    """One line of the table: a value for each round, and the bound for their median, or for every one of them.
 
-    `unit`: × (system divided by baseline, of one round), ms or MB. `system` and `baseline` are for people.
+    `unit`: × (system divided by baseline, of one round), s, ms or MB. `system` and `baseline` are for people.
     Raises Invalid where there is no value, or one that can't be.
     """
 
     bench: str
     what: str
-    unit: Literal["×", "ms", "MB"]
+    unit: Literal["×", "s", "ms", "MB"]
     rounds: Sequence[float]
     bound: Bound
     system: str = ""
@@ -60,18 +64,25 @@ class Figure:
         return min(self.rounds), max(self.rounds)
 
     @property
+    def judged(self) -> float:
+        """What the bound is about: the median, or the worst round."""
+        if not self.bound.every:
+            return self.median
+        return min(self.rounds) if self.bound.side == "least" else max(self.rounds)
+
+    @property
     def held(self) -> bool:
-        return self.bound.holds(self.median)
+        return self.bound.holds(self.judged)
 
     @property
     def doubtful(self) -> bool:
         """Whether single rounds disagree with the verdict."""
-        return any(self.bound.holds(value) != self.held for value in self.rounds)
+        return not self.bound.every and any(self.bound.holds(value) != self.held for value in self.rounds)
 
     @property
     def missed_by(self) -> float:
-        """How far the median is on the wrong side, as a part of the limit: 0.1 is a tenth. 0 where it held."""
-        return 0.0 if self.held else abs(self.median - self.bound.limit) / self.bound.limit
+        """How far it is on the wrong side, as a part of the limit: 0.1 is a tenth. 0 where it held."""
+        return 0.0 if self.held else abs(self.judged - self.bound.limit) / self.bound.limit
 
 
 def percentile(values: Sequence[float], part: float) -> float:

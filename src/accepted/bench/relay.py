@@ -1,4 +1,4 @@
-"""relay: rows/s of the relay as shipped beside the bare loop of `bare_relay`, on the same PostgreSQL and Redis.
+"""relay: rows/s of the relay as shipped beside the bare loop of `bare_relay`, on the same PostgreSQL and broker.
 
 Counted: rows between the mark of the first batch and that of the last, by PostgreSQL's clock on both sides, so the
 start of a process is on neither. Fresh statistics on both. Then, with nothing else to do, commit to publish: from the
@@ -11,10 +11,8 @@ from datetime import timedelta
 
 import psycopg
 from psycopg import sql
-from redis import Redis
-from rq import Queue
 
-from accepted.bench import bare_relay, work_rows
+from accepted.bench import bare_relay, beside, work_rows
 from accepted.bench.aside import Aside
 from accepted.bench.effective import servers
 from accepted.bench.measure import Bound, Figure, Invalid, middle, percentile, ratios
@@ -22,6 +20,11 @@ from accepted.bench.room import Room, paired
 from accepted.stack import processes
 from accepted.stack.run import Stack
 
+FLOORS = {
+    "rq": ("rows/s to RQ", 0.7),
+    "celery-redis": ("rows/s to Celery on Redis", 0.6),
+    "celery-rabbitmq": ("rows/s to quorum queues", 0.6),
+}
 _SPAN = """
 SELECT count(*), count(*) FILTER (WHERE published_at = (SELECT min(published_at) FROM {table})),
     max(published_at) - min(published_at)
@@ -32,14 +35,17 @@ FROM {table} WHERE published_at IS NOT NULL
 def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
     with Stack(room.tree, backend=room.backend, processes=["relay"], seed="tiny") as stack:
         with psycopg.connect(stack.env["DATABASE_URL"], autocommit=True) as connection:
-            sides = _Sides(stack, room, connection)
+            broker = beside.broker(room.backend)(stack.env["BROKER_URL"])
+            sides = _Sides(stack, room, connection, broker)
             pairs = paired(room.rounds, sides.system, sides.bare)
             waits = [sides.idle(number) for number in range(1, room.rounds + 1)]
+            broker.close()
         known = servers(stack.env)
     p95 = [percentile(each, 0.95) for each in waits]
+    what, floor = FLOORS[room.backend]
     return [
         Figure(
-            "relay", "rows/s to RQ", "×", ratios(pairs), Bound("least", 0.7),
+            "relay", what, "×", ratios(pairs), Bound("least", floor),
             f"{middle([one for one, _ in pairs]):,.0f}/s", f"{middle([other for _, other in pairs]):,.0f}/s",
         ),
         Figure(
@@ -50,12 +56,14 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
 
 
 class _Sides:
-    def __init__(self, stack: Stack, room: Room, connection: psycopg.Connection) -> None:
-        self.stack, self.room, self.connection = stack, room, connection
+    def __init__(
+        self, stack: Stack, room: Room, connection: psycopg.Connection, broker: beside.Broker
+    ) -> None:  # fmt: skip
+        self.stack, self.room, self.connection, self.broker = stack, room, connection, broker
         self.rows = room.scaled(10_000, 2_000)
-        self.broker = Redis.from_url(stack.env["BROKER_URL"], socket_timeout=10)
         self.random = random.Random(7)
         connection.execute(bare_relay.TABLE)
+        broker.declare(bare_relay.QUEUE)
 
     def system(self, number: int) -> float:
         """Rows/s of the Procfile's relay, started on a full outbox."""
@@ -75,17 +83,17 @@ class _Sides:
         self.connection.execute("TRUNCATE bare_rows")
         self.connection.execute(bare_relay.FILL, (self.rows,))
         self.connection.execute("VACUUM ANALYZE bare_rows")
-        spec = {"database": self.stack.env["DATABASE_URL"], "broker": self.stack.env["BROKER_URL"]}
+        env = self.stack.env
+        spec = {"backend": self.room.backend, "database": env["DATABASE_URL"], "broker": env["BROKER_URL"]}
         with Aside(self.stack.runner, "bare_relay", spec) as aside:
             aside.hear(60)
         return self._rate("bare", number, "bare_rows", bare_relay.QUEUE)
 
-    def _rate(self, side: str, number: int, table: str, queue_name: str) -> float:
+    def _rate(self, side: str, number: int, table: str, queue: str) -> float:
         found = self.connection.execute(sql.SQL(_SPAN).format(table=sql.Identifier(table))).fetchone()
         count, first, span = found or (0, 0, timedelta())
-        queue = Queue(queue_name, connection=self.broker)
-        there = queue.count
-        queue.empty()  # type: ignore[no-untyped-call]
+        there = self.broker.depth(queue)
+        self.broker.empty(queue)
         if count != self.rows or there != self.rows or not span:
             raise Invalid(f"relay, {side}: {self.rows} rows, {count} marked, {there} messages: they should be the same")
         rate = float((count - first) / span.total_seconds())
@@ -109,9 +117,9 @@ class _Sides:
     def _one(self) -> float:
         job_id = work_rows.accept(self.connection, 1)[0]
         committed = time.perf_counter()
-        message = self.broker.blpop([f"rq:queue:{work_rows.QUEUE}"], timeout=5)
+        message = self.broker.take(work_rows.QUEUE, 5)
         seen = time.perf_counter()
-        if not message or not message[1].decode().startswith(str(job_id)):  # type: ignore[union-attr]
+        if not message or str(job_id) not in message:
             raise Invalid(f"relay: the message of job {job_id} did not come within 5 s; this did: {message}")
         return (seen - committed) * 1000
 

@@ -9,13 +9,15 @@ HEAD = ("bench", "what", "system", "beside", "median", "lowest … highest", "bo
 
 
 def number(value: float, unit: str) -> str:
-    """`0.63 ×`, `31 ms`."""
+    """`0.63 ×`, `31 ms`, `10.4 s`."""
+    if unit == "s":
+        return f"{value:.1f} s"
     return f"{value:.2f} {unit}" if unit == "×" or value < 10 else f"{value:.0f} {unit}"
 
 
 def row(figure: Figure) -> tuple[str, ...]:
     low, high = figure.interval
-    bound = f"at {figure.bound.side} {figure.bound.limit:g} {figure.unit}"
+    bound = f"at {figure.bound.side} {figure.bound.limit:g} {figure.unit}" + (", each" if figure.bound.every else "")
     if figure.bound.side == "shown":
         bound, verdict = "not judged", ""
     else:
@@ -38,7 +40,7 @@ def lines(figures: Sequence[Figure]) -> list[str]:
 def fallen(figures: Sequence[Figure]) -> list[str]:
     """A sentence for each figure that is on the wrong side of its bound."""
     return [
-        f"{figure.bench}: {figure.what}: {number(figure.median, figure.unit)}, and it has to be at {figure.bound.side} "
+        f"{figure.bench}: {figure.what}: {number(figure.judged, figure.unit)}, and it has to be at {figure.bound.side} "
         f"{figure.bound.limit:g} {figure.unit}: missed by {figure.missed_by:.1%}."
         for figure in figures
         if not figure.held
@@ -49,8 +51,9 @@ def as_dict(figure: Figure) -> dict[str, Any]:
     """One figure in JSON values."""
     return {
         "bench": figure.bench, "what": figure.what, "unit": figure.unit, "rounds": list(figure.rounds),
-        "median": figure.median, "bound": {"at": figure.bound.side, "limit": figure.bound.limit}, "held": figure.held,
-        "doubtful": figure.doubtful, "system": figure.system, "beside": figure.baseline,
+        "median": figure.median, "held": figure.held, "doubtful": figure.doubtful,
+        "bound": {"at": figure.bound.side, "limit": figure.bound.limit, "every": figure.bound.every},
+        "system": figure.system, "beside": figure.baseline,
     }  # fmt: skip
 
 
