@@ -1,0 +1,1 @@
+"""The application. Imported as `app` (see src/app), never by the folder's name."""

@@ -1,0 +1,1 @@
+"""The system on Celery, with Redis or RabbitMQ as its broker."""

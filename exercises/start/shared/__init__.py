@@ -1,0 +1,1 @@
+"""What every backend shares; nothing here knows which library carries the messages."""
