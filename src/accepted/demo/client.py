@@ -41,7 +41,7 @@ class Api:
 
     def __init__(self, base: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self.http = httpx.Client(base_url=base, headers=headers, timeout=10, trust_env=False)
+        self.http = httpx.Client(base_url=base, headers=headers, timeout=30, trust_env=False)
 
     def post(self, path: str, body: dict[str, Any], key: str) -> Answer:
         """Raises Stuck where the answer is not a 202."""

@@ -1,7 +1,7 @@
 """The closing count: taken from Postgres and the partner's ledger, never from the story that was told."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ WITNESSED = {"payout.send": "charge", "email.send": "email", "webhook.deliver": 
 
 @dataclass(frozen=True)
 class Closing:
-    """Jobs by what became of them, and the number of effects of each natural key (None: more than were asked for)."""
+    """Jobs by what became of them, and the number of effects of each natural key."""
 
     accepted: int
     done: int
@@ -50,6 +50,33 @@ def judge(jobs: Iterable[Mapping[str, Any]], dead: int, ledger: Mapping[str, Map
     phantoms = [f"{kind} {key}" for kind, seen in ledger.items() for key in seen if key not in asked.get(kind, set())]
     wrong += [f"{key}: {n} effects" for key, n in effects.items() if n != 1]
     wrong += [f"an effect that nobody asked for: {phantom}" for phantom in phantoms]
+    return _closing(rows, dead, effects, wrong, tuple(phantoms))
+
+
+def visible(jobs: Iterable[Mapping[str, Any]], dead: int, ledger: Mapping[str, Mapping[str, int]]) -> Closing:
+    """The count of a sunny day, as users see it: all work done, and as many effects of each sort as jobs for them.
+
+    `effects` is by sort (charge, email, webhook, report), since nobody asks here under which key a partner saw them.
+    """
+    rows = list(jobs)
+    owed: Counter[str] = Counter(dict.fromkeys([*WITNESSED.values(), "report"], 0))
+    for job in rows:
+        if not (job["result"] or {}).keys() & {"superseded_by", "skipped"}:
+            sort = "report" if job["kind"] == "report.export" else WITNESSED.get(str(job["kind"]))
+            owed.update([sort] if sort else [])
+    effects = {sort: sum(ledger.get(sort, {}).values()) for sort in WITNESSED.values()}
+    effects["report"] = sum(int(job["artifacts"]) for job in rows if job["kind"] == "report.export")
+    wrong = [f"{sort}: {n} effects for {owed[sort]} jobs" for sort, n in effects.items() if n != owed[sort]]
+    return _closing(rows, dead, effects, wrong)
+
+
+def _closing(
+    rows: Sequence[Mapping[str, Any]],
+    dead: int,
+    effects: Mapping[str, int],
+    wrong: list[str],
+    phantoms: tuple[str, ...] = (),
+) -> Closing:
     states = Counter(str(job["state"]) for job in rows)
     unfinished = len(rows) - states["succeeded"] - states["failed"] - states["cancelled"]
     if unfinished:
@@ -64,7 +91,7 @@ def judge(jobs: Iterable[Mapping[str, Any]], dead: int, ledger: Mapping[str, Map
         requeued=sum(int(job["requeues"]) > 0 for job in rows),
         unfinished=unfinished,
         effects=effects,
-        phantoms=tuple(phantoms),
+        phantoms=phantoms,
         wrong=tuple(wrong),
     )
 

@@ -55,7 +55,8 @@ def demo(tree: str | None, backend: str, where: str, sunny: bool, as_json: bool)
     """Watch an export, a webhook and a payout go through the whole house.
 
     Exits 0 where every natural key has exactly one effect, counted from the partner's ledger and Postgres;
-    1 where one has none or two, or something did not come to its end.
+    1 where one has none or two, or something did not come to its end. With --sunny it is enough that all work ended
+    well and the partner saw as many effects as there were jobs: what every app should be able to do.
     """
     screen = Screen(quiet=as_json)
     tree = tree or os.environ.get("TREE") or "solutions"
@@ -94,7 +95,7 @@ def play(screen: Screen, place: Place, sunny: bool) -> closing.Closing:
         stage = story.Stage(screen, api, partner, place, PERIOD_ISO)
         ids = pick(place.database)
         screen.act(1, "A report: 202 at once, the work elsewhere")
-        story.export(stage)
+        story.export(stage, impatient=not sunny)
         screen.act(2, "A webhook to every subscriber" + ("" if sunny else ": one stumbles, one is broken"))
         flaky, broken = (None, None) if sunny else (str(ids["subscribers"][0]), str(ids["subscribers"][1]))
         story.fanout(stage, ids["invoice"], flaky, broken)
@@ -103,9 +104,10 @@ def play(screen: Screen, place: Place, sunny: bool) -> closing.Closing:
         screen.act(4, "Money" + ("" if sunny else ": a worker dies at the worst moment"))
         paid = story.payout(stage, ids["account"], kill=not sunny)
         show_timeline(screen, place.database, partner, paid.job_id, stage.marks)
-        result = closing.judge(*closing.read(place.database), ledger=partner.http.get("/ledger/summary").json())
+        judge = closing.visible if sunny else closing.judge
+        result = judge(*closing.read(place.database), ledger=partner.http.get("/ledger/summary").json())
         screen.act(5, "Closing count, from the partner's ledger and Postgres")
-        show(screen, result)
+        show(screen, result, sunny)
     took = time.monotonic() - screen.began
     screen.line(screen.style(f"   everything is stopped again; {took:.0f} s in all", dim=True))
     return result
@@ -146,7 +148,7 @@ def show_timeline(
         screen.line("      " + screen.style(line, dim=True))
 
 
-def show(screen: Screen, result: closing.Closing) -> None:
+def show(screen: Screen, result: closing.Closing, sunny: bool) -> None:
     counts = {
         "jobs accepted": result.accepted,
         "done": result.done,
@@ -157,5 +159,7 @@ def show(screen: Screen, result: closing.Closing) -> None:
     screen.say(", ".join(f"{name} {n}" for name, n in counts.items()))
     for wrong in result.wrong:
         screen.bad(wrong)
-    if result.holds:
+    if result.holds and sunny:
+        screen.good("effects: " + ", ".join(f"{sort} {n}" for sort, n in result.effects.items()))
+    elif result.holds:
         screen.good(f"effects per natural key: all 1, over {len(result.effects)} keys")
