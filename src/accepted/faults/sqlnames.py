@@ -1,6 +1,7 @@
 """Short names for SQL statements, so that a crossing reads like what it does."""
 
 import re
+from functools import lru_cache
 
 # The first that is found in the statement (lower case, one blank between words) names it. Any other statement is named
 # by its own first words, so a tree that words its statements differently has names as well.
@@ -56,11 +57,13 @@ _TABLE = re.compile(r"\b(?:from|into|update|join) (?:only )?\"?([a-z_][a-z0-9_.]
 _WRITES = re.compile(r"\b(insert into|update|delete from)\b(?! of\b)")
 
 
+@lru_cache(maxsize=1024)  # a system has a few hundred statements, and says them again and again
 def normal(sql: str) -> str:
     """Lower case, one blank between words, no comments."""
     return " ".join(_COMMENT.sub(" ", sql).lower().split())
 
 
+@lru_cache(maxsize=1024)
 def name_of(sql: str) -> str:
     """What the statement does, in two to four words."""
     text = normal(sql)
@@ -76,6 +79,7 @@ def name_of(sql: str) -> str:
     return " ".join(words[:3]).rstrip(";")
 
 
+@lru_cache(maxsize=1024)
 def writes(sql: str) -> bool:
     """Whether the statement changes rows."""
     return _WRITES.search(normal(sql).replace("for no key update", "").replace("for update", "")) is not None

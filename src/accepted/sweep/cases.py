@@ -52,7 +52,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a case. `history` and `crossings` are kept where it did not pass."""
+    """What came of a case. `history` and `crossings` are kept where it did not pass.
+
+    `by_chance`: nothing was killed, because no run comes to this crossing any more, killed or clean.
+    """
 
     case: str
     kind: str
@@ -64,6 +67,7 @@ class Result:
     history: History | None = None
     crossings: tuple[Crossing, ...] = ()
     marks: tuple[tuple[float, str], ...] = ()
+    by_chance: bool = False
 
     @property
     def outcome(self) -> Outcome:

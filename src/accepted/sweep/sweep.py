@@ -29,19 +29,21 @@ class Plan:
     seed: int = 0
     only: Sequence[str] = ()
     kinds: Sequence[str] = tuple(STORIES)
-    lanes: int = 3
+    lanes: int = 4
     random: int = 24
     first: Sequence[str] = ()  # flaws: the first that is found ends the sweep
 
 
 @dataclass
 class Found:
-    """What came of it. `recorded`: all that crossed in a clean run of each kind."""
+    """What came of it. `recorded`: all that crossed in a clean run of each kind; `by_chance`: cases of crossings that
+    no later run came to."""
 
     results: list[Result] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
     recorded: dict[str, list[Crossing]] = field(default_factory=dict)
     trees: set[str] = field(default_factory=set)
+    by_chance: list[Result] = field(default_factory=list)
 
     def crossings(self) -> dict[tuple[str, str], int]:
         """How many points there are, by kind and process."""
@@ -120,8 +122,8 @@ class Crew:
                 break
             result = lane.run(one) if isinstance(one, Case) else lane.run_at_random(one)
             with self._lock:
-                self.found.results.append(result)
-                self.progress(result, len(self.found.results), len(self.work))
+                (self.found.by_chance if result.by_chance else self.found.results).append(result)
+                self.progress(result, len(self.found.results) + len(self.found.by_chance), len(self.work))
         if first or self.trouble:
             return
         together = _together(lane)

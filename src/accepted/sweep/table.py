@@ -39,7 +39,9 @@ def lines(results: Sequence[Result], crossings: Mapping[tuple[str, str], int]) -
     return [said[0], rule, *said[1:-1], rule, said[-1]]
 
 
-def as_json(results: Sequence[Result], crossings: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+def as_json(
+    results: Sequence[Result], crossings: Mapping[tuple[str, str], int], by_chance: Sequence[Result] = ()
+) -> dict[str, Any]:
     """The same for machines."""
     return {
         "outcome": outcome(results),
@@ -56,6 +58,7 @@ def as_json(results: Sequence[Result], crossings: Mapping[tuple[str, str], int])
             }
             for one in results
         ],
+        "left out": [one.case for one in by_chance],
     }  # fmt: skip
 
 
