@@ -12,7 +12,6 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from . import jobs, outbox
-from .backend import broker
 from .core import Failure, Job, JobId, LostLease
 from .letters import OPEN, Choice
 from .redaction import redact, redact_error, redact_raw
@@ -43,7 +42,7 @@ def park(s: Session, job: Job, reason: str, failure: Failure, *, fence: int | No
             raise LostLease(f"job {job.id}: it was taken over before its end was recorded")
         return False
     endpoint = None if failure.endpoint is None else redact_error(failure.endpoint)
-    values = {"id": job.id, "queue": queue_of(job.kind), "reason": reason, "error": failure.error}
+    values = {"id": job.id, "queue": jobs.queue_of(job.kind), "reason": reason, "error": failure.error}
     values |= {"message": error["message"], "endpoint": endpoint, "context": json.dumps(_context(job, failure))}
     s.execute(_PARK, values)
     return True
@@ -64,14 +63,6 @@ def _context(job: Job, failure: Failure) -> dict[str, Any]:
         "transient": failure.transient,
     }
     return redact({name: value for name, value in known.items() if value is not None})
-
-
-def queue_of(kind: str) -> str | None:
-    """The queue that carries `kind`, or None for a kind that nobody works on."""
-    try:
-        return broker().queue_of(kind)
-    except KeyError:
-        return None
 
 
 # The same bytes over and over, as a broken publisher sends them, are one letter with a count.

@@ -91,7 +91,7 @@ def _job(row: Mapping[str, Any]) -> dict[str, Any]:
     tenant = shown.pop("tenant_id")
     head = {"id": shown.pop("id"), "tenant": tenant, "kind": shown.pop("kind")}
     error = shown.pop("error")
-    queue = dead_letters.queue_of(head["kind"])
+    queue = jobs.queue_of(head["kind"])
     return {**head, "queue": queue, **shown, "error": None if error is None else redact(error)}
 
 

@@ -42,6 +42,14 @@ def queues_json() -> str:
     return json.dumps({kind: broker().queue_of(kind) for kind in KINDS})
 
 
+def queue_of(kind: str) -> str | None:
+    """The queue that carries `kind`, or None for a kind that nobody works on."""
+    try:
+        return broker().queue_of(kind)
+    except KeyError:
+        return None
+
+
 def new(
     kind: str,
     tenant_id: str,

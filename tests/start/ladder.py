@@ -1,0 +1,52 @@
+"""The ladder, read from exercises/ladder.toml, and the tree at each of its steps."""
+
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START, REFERENCE = ROOT / "exercises" / "start", ROOT / "solutions"
+CACHES = shutil.ignore_patterns("__pycache__", ".*")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One exercise: the modules that it is about, and those into which only the reference has split it."""
+
+    number: int
+    name: str
+    modules: frozenset[str]
+    parts: frozenset[str]
+
+
+def rungs() -> list[Rung]:
+    """In order."""
+    table = tomllib.loads((ROOT / "exercises" / "ladder.toml").read_text())
+    return [
+        Rung(
+            int(number),
+            each["name"],
+            frozenset(path for kind in ("modules", "rq", "celery") for path in each.get(kind, [])),
+            frozenset(each.get("parts", [])),
+        )
+        for number, each in table.items()
+    ]
+
+
+def files(tree: Path) -> frozenset[str]:
+    """The paths of all files within a tree."""
+    found = (path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
+    return frozenset(
+        path.as_posix() for path in found if not any(p == "__pycache__" or p.startswith(".") for p in path.parts)
+    )
+
+
+def compose(folder: Path, done: int) -> Path:
+    """The tree of someone who has done the exercises up to `done` as the reference does them."""
+    shutil.copytree(START, folder, ignore=CACHES)
+    for rung in rungs():
+        if rung.number <= done:
+            for path in rung.modules | rung.parts:
+                shutil.copyfile(REFERENCE / path, folder / path)
+    return folder
