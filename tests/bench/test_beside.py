@@ -11,7 +11,7 @@ from accepted.bench import bare_relay, beside, drain, raw_procrastinate
 from accepted.bench.drain import drained
 from accepted.bench.effective import servers
 from accepted.bench.measure import Invalid
-from accepted.bench.raw_celery import Celery
+from accepted.bench.raw_celery import SameDelivery, Stock
 from accepted.bench.raw_procrastinate import Procrastinate
 from accepted.stack import processes
 from accepted.stack.environment import BACKENDS
@@ -87,8 +87,9 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
-def test_raw_celery_does_each_job_once_in_two_children(stack: Stack):
-    raw = Celery(stack)
+@pytest.mark.parametrize("side", [SameDelivery, Stock])
+def test_raw_celery_does_each_job_once_in_two_children(stack: Stack, side: type[SameDelivery | Stock]):
+    raw = side(stack)
     stack.runner.start(raw.name)
     assert processes.until(lambda: raw.workers() == 2, 30), stack.runner.logs.tail(raw.name)
     assert raw.rate(40) > 0

@@ -1,8 +1,8 @@
 """A stock Celery app with one task that does nothing (`celery -A accepted.bench.bare_celery worker`).
 
-Celery's own settings throughout: JSON, acknowledged early, a prefetch of four. On RabbitMQ its queue is a quorum queue,
-and what Celery itself would publish is confirmed. The task says that it was run by one byte at the end of a file, which
-takes a few microseconds; Celery has no counter of its own to ask.
+Celery's own settings: JSON, acknowledged early, a prefetch of four for each child. With BARE_LATE, the delivery that
+the system's workers ask for: acknowledged late, a prefetch of one. On RabbitMQ its queue is a quorum queue. The task
+says that it was run by one byte at the end of a file, which takes a few microseconds; Celery has no counter to ask.
 """
 
 import os
@@ -14,7 +14,7 @@ from kombu import Exchange, Queue
 from accepted.bench.bare_message import TASK
 from accepted.bench.bare_rabbitmq import QUORUM
 
-BROKER, COUNT, QUEUE = "BARE_BROKER", "BARE_COUNT", "BARE_QUEUE"  # the variables that it reads
+BROKER, COUNT, QUEUE, LATE = "BARE_BROKER", "BARE_COUNT", "BARE_QUEUE", "BARE_LATE"  # the variables that it reads
 
 url, queue = os.environ.get(BROKER, ""), os.environ.get(QUEUE, "celery")
 rabbitmq = url.startswith("amqp")
@@ -24,8 +24,9 @@ app.conf.update(
     task_default_queue=queue,
     task_ignore_result=True,
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"confirm_publish": True} if rabbitmq else {},
 )
+if LATE in os.environ:
+    app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
 
 
 @lru_cache(maxsize=1)

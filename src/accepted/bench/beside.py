@@ -71,9 +71,9 @@ def raw_sides(stack: Stack) -> list[Raw]:
     from accepted.bench.raw_procrastinate import Procrastinate
 
     if stack.backend == "rq":
-        from accepted.bench.raw_rq import SameClass, Stock
+        from accepted.bench import raw_rq
 
-        return [SameClass(stack), Stock(stack), Procrastinate(stack)]
-    from accepted.bench.raw_celery import Celery
+        return [raw_rq.SameClass(stack), raw_rq.Stock(stack), Procrastinate(stack)]
+    from accepted.bench import raw_celery
 
-    return [Celery(stack), Procrastinate(stack)]
+    return [raw_celery.SameDelivery(stack), raw_celery.Stock(stack), Procrastinate(stack)]

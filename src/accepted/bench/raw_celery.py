@@ -12,31 +12,31 @@ from accepted.bench.measure import Bound
 from accepted.stack.child import Spec
 from accepted.stack.run import Stack
 
-FLOORS = {"celery-redis": 0.35, "celery-rabbitmq": 0.2}
+COMMAND = "celery -A accepted.bench.bare_celery --quiet worker --pool prefork --concurrency 2 --loglevel WARNING"
 
 
-class Celery:
+class _Celery:
     """See `beside.Raw`."""
 
-    name, jobs = "raw", 4000
+    name: str
+    what: str
+    jobs = 4000
+    bounds: dict[str, Bound]
+    env: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, stack: Stack) -> None:
         self.runner = stack.runner
-        self.bound = Bound("least", FLOORS[stack.backend])
-        self.what = "jobs/s, raw Celery" + (", quorum queue" if stack.rabbitmq else "")
+        self.bound = self.bounds[stack.backend]
         self.broker = beside.broker(stack.backend)(stack.env["BROKER_URL"])
         self.broker.declare(self.name)
-        self.count = stack.folder.path / "raw-celery.count"
+        self.count = stack.folder.path / f"{self.name}.count"
         self.count.touch(mode=0o600)
         env = {
             bare_celery.BROKER: stack.env["BROKER_URL"],
             bare_celery.COUNT: str(self.count),
             bare_celery.QUEUE: self.name,
         }
-        command = (
-            "celery -A accepted.bench.bare_celery --quiet worker --pool prefork --concurrency 2 --loglevel WARNING"
-        )
-        self.runner.add(Spec(self.name, command, env=env))
+        self.runner.add(Spec(self.name, COMMAND, env=env | self.env))
 
     def clear(self) -> None:
         self.broker.empty(self.name)
@@ -50,3 +50,18 @@ class Celery:
 
     def close(self) -> None:
         self.broker.close()
+
+
+class SameDelivery(_Celery):
+    """Late acknowledgement and a prefetch of one, as the system's workers have it."""
+
+    name, what = "raw", "jobs/s, Celery, late, prefetch 1"
+    bounds = {"celery-redis": Bound("least", 0.35), "celery-rabbitmq": Bound("least", 0.2)}  # noqa: RUF012
+    env = {bare_celery.LATE: "1"}  # noqa: RUF012
+
+
+class Stock(_Celery):
+    """Celery's defaults: a killed worker's messages are lost."""
+
+    name, what = "stock", "jobs/s, Celery, defaults"
+    bounds = {"celery-redis": Bound("least", 0.35), "celery-rabbitmq": Bound("shown")}  # noqa: RUF012
