@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from accepted.demo.closing import judge
+from accepted.demo.closing import judge, visible
 
 
 def job(kind: str, key: str, state: str = "succeeded", **more: Any) -> dict[str, Any]:
@@ -50,3 +50,26 @@ def test_anything_else_does_not(jobs: list[dict[str, Any]], ledger: dict[str, di
 
 def test_a_superseded_delivery_owes_no_effect() -> None:
     assert judge([job("webhook.deliver", "w", result={"superseded_by": 3})], 0, {}).holds
+
+
+def test_on_a_sunny_day_nobody_asks_for_the_keys_only_for_as_many_effects_as_jobs() -> None:
+    closing = visible([PAYOUT, REPORT, FANOUT], 0, {"charge": {"a key of its own": 1}})
+    assert closing.holds
+    assert closing.effects == {"charge": 1, "email": 0, "webhook": 0, "report": 1}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "ledger", "complaint"),
+    [
+        ([PAYOUT], {"charge": {"one": 1, "two": 1}}, "charge: 2 effects for 1 jobs"),
+        ([PAYOUT], {}, "charge: 0 effects for 1 jobs"),
+        ([job("report.export", "r")], {}, "report: 0 effects for 1 jobs"),
+        ([job("payout.send", "p", "running")], {"charge": {"p": 1}}, "1 jobs have not come to an end"),
+    ],
+)
+def test_nor_does_a_sunny_day_forgive(
+    jobs: list[dict[str, Any]], ledger: dict[str, dict[str, int]], complaint: str
+) -> None:
+    closing = visible(jobs, 0, ledger)
+    assert not closing.holds
+    assert complaint in closing.wrong

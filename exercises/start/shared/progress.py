@@ -6,7 +6,6 @@ ended stands in Postgres.
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 import structlog
 from redis import Redis
@@ -69,12 +68,11 @@ def read(s: Session, job_id: JobId) -> JobView | None:
     return job
 
 
-def _recorded(job_id: JobId) -> dict[str, Any]:
+def _recorded(job_id: JobId) -> dict[str, str]:
     try:
-        found: dict[str, Any] = _cache().hgetall(f"progress:{job_id}")
+        return {str(name): str(value) for name, value in _cache().hgetall(f"progress:{job_id}").items()}
     except RedisError:
         return {}
-    return found
 
 
 def events_after(s: Session, job_id: JobId, seq: int) -> list[Event]:
