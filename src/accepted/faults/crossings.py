@@ -80,10 +80,12 @@ class Window:
             return True
         if self.fired.is_set():
             return False
+        if one.waiting and target.mode == "before":
+            return False  # it was sent long ago: what is meant is the next time that the process asks
         if target.waiting:
-            # Who waits for a message is one of several; before it is sent means the next time that one asks.
+            # Who waits for a message is one of several.
             return one.waiting is (target.mode != "before")
-        return one.ordinal == target.ordinal
+        return one.ordinal >= target.ordinal  # the first not to be left out above
 
     def shown(self) -> list[Crossing]:
         """All so far, in order."""

@@ -128,6 +128,8 @@ class Lane:
         killed = bool(struck) and all(one.dead for one in struck)
         if not killed and verdict.outcome == "pass":
             why_not = "the process was not seen dead" if struck else "the crossing was not reached"
+            if window.trouble:
+                why_not = f"the kill failed: {type(window.trouble).__name__}: {window.trouble}"
             verdict = Verdict(verdict.findings, why_not)
         kept = verdict.outcome != "pass"
         return replace(
