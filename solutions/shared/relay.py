@@ -49,7 +49,7 @@ UPDATE outbox SET attempts = attempts + 1, last_error = :why,
     not_before = now() + least(30, 0.2 * power(2, attempts)) * interval '1 second'
 WHERE id = ANY(:ids)
 """)
-GIVE_UP_AFTER = 8
+GIVE_UP_AFTER = 16  # about five minutes: a cluster that elects a new leader refuses for a while, and then takes all
 
 
 def run_once() -> int:
