@@ -17,14 +17,16 @@ AT_FULL_SPEED = ("long queue",)
 
 def run(
     tree: Path, backend: str, seed: int, only: Sequence[str], tell: Callable[[Result], None],
-    scale: Mapping[str, int] | None = None,
+    scale: Mapping[str, int] | None = None, enough: Callable[[], bool] = lambda: False,
 ) -> None:  # fmt: skip
-    """All of them (or those whose `coarse/name` is in `only`) on one stage, one after the other."""
+    """All of them (or those whose `coarse/name` is in `only`) on one stage, one after the other, until `enough`."""
     wanted = [name for name in FAULTS if (not only or "coarse" in only or f"coarse/{name}" in only)]
     proxied = [name for name in wanted if name not in AT_FULL_SPEED]
     if proxied:
         with Stage(tree, backend, seed, env=SIZES, scale=scale or {"relay": 2}) as stage:
             for name in proxied:
+                if enough():
+                    return
                 tell(_one(stage, name, Random(f"{seed}/{name}")))
     if len(wanted) > len(proxied):
         with Stage(tree, backend, seed, env=SIZES, proxied=False) as stage:

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import click
 
@@ -47,10 +49,12 @@ def command(
     screen.line(screen.style(f"   shortened: {shown}", dim=True))
     found = Found()
     named = [one for one in only if one.startswith("coarse")]
-    if crossings and (not only or len(named) < len(only)):
-        found = _crossings(screen, plan, quiet)
-    if rough or (rough is None and not quick and not only) or named:
-        _coarse(screen, plan, named, found)
+    with _Aside(screen, plan, named) as aside:
+        if rough or (rough is None and not quick and not only) or named:
+            aside.begin()
+        if crossings and (not only or len(named) < len(only)):
+            found = _crossings(screen, plan, quiet)
+        found.results += aside.results()
     _close(screen, plan, found, pages or root() / FOLDER / backend)
     if as_json:
         click.echo(json.dumps(table.as_json(found.results, found.crossings(), found.by_chance), indent=1))
@@ -81,14 +85,50 @@ def _crossings(screen: Screen, plan: Plan, quiet: bool) -> Found:
     return found
 
 
-def _coarse(screen: Screen, plan: Plan, named: list[str], found: Found) -> None:
-    def tell(result: Result) -> None:
-        (screen.good if result.outcome == "pass" else screen.bad)(
-            f"{result.case} ({result.seconds:.0f} s){'' if result.outcome == 'pass' else ': ' + _why(result)}"
-        )
-        found.results.append(result)
+class _Aside:
+    """The coarse faults, on a stage of their own beside the lanes: they wait more than they work."""
 
-    coarse.run(plan.tree, plan.backend, plan.seed, named, tell)
+    def __init__(self, screen: Screen, plan: Plan, named: list[str]) -> None:
+        self.screen, self.plan, self.named = screen, plan, named
+        self._found: list[Result] = []
+        self._over = threading.Event()
+        self._trouble: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="coarse faults")
+        self._thread.start()
+
+    def results(self) -> list[Result]:
+        """Waits for all of them. Raises what a stage's boot raised."""
+        if self._thread:
+            self._thread.join()
+        if self._trouble:
+            raise self._trouble
+        return self._found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        plan = self.plan
+        try:
+            coarse.run(plan.tree, plan.backend, plan.seed, self.named, self._tell, enough=self._over.is_set)
+        except BaseException as error:  # told by the one who waits for us
+            self._trouble = error
+
+    def _tell(self, result: Result) -> None:
+        self._found.append(result)
+        said = f"{result.case} ({result.seconds:.0f} s)"
+        if result.outcome == "pass":
+            self.screen.good(said)
+        else:
+            self.screen.bad(f"{said}: {_why(result)}")
 
 
 def _why(result: Result) -> str:

@@ -25,7 +25,7 @@ from billing.seed import token
 # Shortened, so that a killed worker's job is back in about a second; everything else is as shipped.
 TIMINGS: Mapping[str, str] = {
     "LEASE": "1", "REAPER_PERIOD": "0.4", "RETRY_BASE": "0.4", "RETRY_CAP": "0.4", "PARTNER_TIMEOUT": "1.5",
-    "TIME_BOX": "20", "RELAY_POLL": "0.1",
+    "TIME_BOX": "20", "RELAY_POLL": "0.2",
 }  # fmt: skip
 # One of each, so that what crosses in a clean run crosses in the same order in the next.
 SIZES: Mapping[str, str] = {"WEB_WORKERS": "1", "WEB_THREADS": "2", "IO_SLOTS": "1", "CPU_SLOTS": "1"}
