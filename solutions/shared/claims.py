@@ -9,7 +9,7 @@ import socket
 import time
 from functools import lru_cache
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 from sqlalchemy.orm import Session
 
 from billing.settings import settings
@@ -45,35 +45,39 @@ def worker_name(pid: int) -> str:
 def claim(s: Session | Connection, job_id: JobId) -> Claim:
     """Takes the job for one lease. Raises Refused (not there, not queued, paused) or Exhausted (too many crashes)."""
     at = time.monotonic()  # before the statement: the local idea of the lease must end first
-    row = (
-        s.execute(
-            _CLAIM,
-            {
-                "id": job_id,
-                "worker": worker_name(os.getpid()),
-                "lease": settings().lease,
-                "time_box": settings().time_box,
-                "max_crashes": settings().max_crashes,
-                "queues": jobs.queues_json(),
-            },
-        )
-        .mappings()
-        .one_or_none()
-    )
+    row = _take(s, job_id)
     if row is None:
-        raise _no(s, job_id)
+        _no(s, job_id)
+        # It is queued: paused, or committed since we tried, by a publisher that was ahead of its own commit.
+        row = _take(s, job_id)
+    if row is None:
+        raise Refused("paused")
     job = jobs.from_row(row)
     box = settings().time_box
     return Claim(job, job.fence, at + min(settings().lease, box), at + box)
 
 
-def _no(s: Session | Connection, job_id: JobId) -> Refused | Exhausted:
+def _take(s: Session | Connection, job_id: JobId) -> RowMapping | None:
+    values = {
+        "id": job_id,
+        "worker": worker_name(os.getpid()),
+        "lease": settings().lease,
+        "time_box": settings().time_box,
+        "max_crashes": settings().max_crashes,
+        "queues": jobs.queues_json(),
+    }
+    return s.execute(_CLAIM, values).mappings().one_or_none()
+
+
+def _no(s: Session | Connection, job_id: JobId) -> None:
+    """Raises what keeps the job from being taken, unless that is a pause."""
     job = jobs.get(s, job_id)
     if job is None:
-        return Refused("unknown")
+        raise Refused("unknown")
     if job.state != "queued":
-        return Refused(job.state)
-    return Exhausted(job) if job.deliveries - job.failures >= settings().max_crashes else Refused("paused")
+        raise Refused(job.state)
+    if job.deliveries - job.failures >= settings().max_crashes:
+        raise Exhausted(job)
 
 
 _HOLD = text("SELECT 1 FROM jobs WHERE id = :id AND fence = :fence AND state = 'running' FOR NO KEY UPDATE")
