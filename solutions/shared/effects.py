@@ -3,11 +3,10 @@
 import json
 from collections.abc import Callable
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
-from billing.db import unit
+from billing.db import transaction
 from billing.settings import settings
 
 from .core import Claim, LostLease, NotYet, Receipt
@@ -39,7 +38,7 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
     Raises LostLease where `claim` is no longer the newest, NotYet where another worker is at the same effect for
     longer than a lock may be waited for, and whatever `act` raises: then nothing is on record.
     """
-    with unit() as s:
+    with transaction() as s:
         try:
             mine = _intend(s, key, claim)
         except OperationalError as error:
@@ -55,7 +54,7 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
     return receipt
 
 
-def _intend(s: Session, key: str, claim: Claim | None) -> bool:
+def _intend(s: Connection, key: str, claim: Claim | None) -> bool:
     """Writes down what is about to be done; False where it is on record. Raises LostLease."""
     patience = {"patience": str(int(settings().partner_timeout * 4000) + 2000)}
     if claim is None:
