@@ -14,7 +14,7 @@ class Bare:
     """See `beside.Broker`."""
 
     def __init__(self, url: str) -> None:
-        self.redis = Redis.from_url(url, socket_timeout=10)
+        self.redis = Redis.from_url(url, socket_timeout=60)
 
     def declare(self, queue: str) -> None:
         pass

@@ -106,7 +106,7 @@ class _Sides:
             work_rows.clear(self.connection)
             self.stack.runner.start("relay")
             self.stack.runner.wait_healthy(30, "relay")
-            self._one()  # the first waits for the relay to have begun
+            self._one(30)  # the first waits for the relay to have begun
         found = []
         for _ in range(self.room.scaled(120, 100)):
             time.sleep(self.random.uniform(0.005, 0.055))
@@ -114,13 +114,13 @@ class _Sides:
         self.room.say(f"relay: idle, {len(found)} commits, p95 {percentile(found, 0.95):.1f} ms to be published")
         return found
 
-    def _one(self) -> float:
+    def _one(self, patience: float = 5) -> float:
         job_id = work_rows.accept(self.connection, 1)[0]
         committed = time.perf_counter()
-        message = self.broker.take(work_rows.QUEUE, 5)
+        message = self.broker.take(work_rows.QUEUE, patience)
         seen = time.perf_counter()
         if not message or str(job_id) not in message:
-            raise Invalid(f"relay: the message of job {job_id} did not come within 5 s; this did: {message}")
+            raise Invalid(f"relay: the message of job {job_id} did not come within {patience:g} s; this did: {message}")
         return (seen - committed) * 1000
 
     def _value(self, query: str) -> bool:
