@@ -5,7 +5,7 @@ import threading
 
 import psycopg
 import pytest
-from app.shared import claims, effects, memory, relay, retries, runner, scheduler
+from app.shared import claims, effects, memory, outbox, relay, retries, runner, scheduler
 from app.shared.core import Claim, Failure, Job, LostLease, NotYet, PartnerError, Receipt
 from app.shared.tasks import HANDLERS
 
@@ -349,3 +349,15 @@ def test_the_decision_about_a_failure_is_the_policys(spine, handler, monkeypatch
     assert asked == [(Failure("HTTP503", "not now", 503), 1)]
     with unit() as s, pytest.raises(LostLease):
         claims.hold(s, Claim(job, 1, 0, 0))
+
+
+def test_a_message_that_is_ahead_of_its_jobs_commit_is_waited_for_and_not_dropped(spine):
+    job = spine.new()
+    early = threading.Thread(target=runner.run, args=(job.id,))
+    with unit() as s:
+        outbox.add(s, job)
+        early.start()
+        early.join(0.3)
+        assert early.is_alive()
+    early.join(10)
+    assert spine.rows("SELECT state FROM jobs") == [("succeeded",)]

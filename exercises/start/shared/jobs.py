@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from billing.settings import settings
@@ -147,7 +147,6 @@ def set_state(
     (True where it takes none; JSON as text).
     """
     extras = extras or {}
-    statement = _SET.format(extras="".join(f", {_EXTRAS[name]}" for name in extras))
     bound = {name: value for name, value in extras.items() if f":{name}" in _EXTRAS[name]}
     values = {
         "id": job_id,
@@ -157,7 +156,12 @@ def set_state(
         "message": message,
         "fence": fence,
     }
-    return s.execute(text(statement), values | bound).first() is not None
+    return s.execute(_set(tuple(extras)), values | bound).first() is not None
+
+
+@lru_cache(maxsize=32)
+def _set(extras: tuple[str, ...]) -> TextClause:
+    return text(_SET.format(extras="".join(f", {_EXTRAS[name]}" for name in extras)))
 
 
 _RESTART = text(
