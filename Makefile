@@ -13,7 +13,7 @@ export BACKEND TREE STACK
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo
 	@echo 'BACKEND=rq (the default), celery-redis or celery-rabbitmq chooses the library. STACK=compose runs the demo in containers.'
 	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
@@ -48,6 +48,9 @@ secrets: .env ## make up the secrets of docker-compose.yml, on first use
 
 lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+exercise-%: $(VENV)/.ready-dev ## grade your tree: exercise-1 and so on (TREE= BACKEND= SEED=)
+	@$(BIN)/accepted check $* $(ARGS)
 
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)

@@ -12,6 +12,7 @@ import click
 
 # One line per subcommand: its name, and where its click command is.
 COMMANDS = {
+    "check": "accepted.grade.command:check",
     "demo": "accepted.demo.command:demo",
     "up": "accepted.stack.up:up",
     "down": "accepted.stack.down:down",

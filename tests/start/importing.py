@@ -14,8 +14,8 @@ import flask
 import rq.worker
 import sqlalchemy.orm
 
+from accepted.ladder import files
 from billing.settings import settings
-from tests.start.ladder import files
 
 LIBRARIES = (aiohttp.web, celery.worker.consumer, flask, rq.worker, sqlalchemy.orm)
 

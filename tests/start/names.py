@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from tests.start.ladder import files
+from accepted.ladder import files
 
 
 def signatures(path: Path) -> dict[str, str]:

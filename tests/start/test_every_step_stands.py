@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from accepted.ladder import ROOT, START, compose, rungs
 from accepted.stack.run import Stack
-from tests.start.ladder import ROOT, START, compose, rungs
 
 STEPS = range(len(rungs()) + 1)
 BROKERS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.start.ladder import REFERENCE, START, compose, files, rungs
+from accepted.ladder import REFERENCE, START, compose, files, rungs
 from tests.start.names import Tree, signatures
 
 SEAMS = sorted(path for rung in rungs() for path in rung.modules)

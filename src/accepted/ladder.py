@@ -2,11 +2,13 @@
 
 import shutil
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START, REFERENCE = ROOT / "exercises" / "start", ROOT / "solutions"
+EXERCISES = ROOT / "exercises"
+START, REFERENCE = EXERCISES / "start", ROOT / "solutions"
 CACHES = shutil.ignore_patterns("__pycache__", ".*")
 
 
@@ -22,7 +24,7 @@ class Rung:
 
 def rungs() -> list[Rung]:
     """In order."""
-    table = tomllib.loads((ROOT / "exercises" / "ladder.toml").read_text())
+    table = tomllib.loads((EXERCISES / "ladder.toml").read_text())
     return [
         Rung(
             int(number),
@@ -42,11 +44,11 @@ def files(tree: Path) -> frozenset[str]:
     )
 
 
-def compose(folder: Path, done: int) -> Path:
-    """The tree of someone who has done the exercises up to `done` as the reference does them."""
+def compose(folder: Path, done: int | Collection[int]) -> Path:
+    """The tree of someone who has done these exercises (a number: all up to it) as the reference does them."""
     shutil.copytree(START, folder, ignore=CACHES)
     for rung in rungs():
-        if rung.number <= done:
+        if rung.number <= done if isinstance(done, int) else rung.number in done:
             for path in rung.modules | rung.parts:
                 shutil.copyfile(REFERENCE / path, folder / path)
     return folder

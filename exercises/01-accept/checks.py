@@ -1,0 +1,294 @@
+"""Exercise 1, judged from outside: HTTP, and rows in Postgres."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import OTHER, Answer, Stage
+from accepted.grade.verdict import Broken, Unknown
+from billing.seed import PERIOD
+
+LOOK = "shared/routes.py; hints/1.md of this exercise"
+AT_ONCE = 2.0  # s in which an answer that waits for nothing is there, on the slowest laptop
+BURST, SIDE_BY_SIDE = 32, 8
+REPORT = {"format": "csv", "from": f"{PERIOD[0]}", "to": f"{PERIOD[0] + timedelta(days=30)}"}
+TABLES = ("reports", "payouts", "jobs", "outbox", "idempotency_keys")
+
+
+def check_boots(stage: Stage) -> str:
+    took = stage.boot()
+    answer = stage.ask("GET", "/session", seconds=10)
+    if answer.status != 200:
+        raise Broken(
+            stimulus="GET /session with the token of a tenant",
+            rule="A user with a good token is let in.",
+            difference=f"expected 200, found {answer}",
+            evidence=[answer.moment()],
+            costs="Nobody can use anything.",
+            look="shared/auth.py is given: compare it with solutions/",
+        )
+    return f"web is up after {took:.1f} s"
+
+
+def check_answers_at_once(stage: Stage) -> str:
+    stage.ask("GET", "/jobs")  # its first connection to Postgres is no part of what is measured
+    frozen = stage.freeze_store()
+    try:
+        answer = stage.ask("POST", "/v1/reports", REPORT, seconds=AT_ONCE)
+    finally:
+        stage.thaw_store()
+
+    def broken(difference: str) -> Broken:
+        return Broken(
+            stimulus="the object store was frozen; then a user asked for a report with POST /v1/reports",
+            rule="A request for background work is written down and answered with 202, Location and Retry-After. "
+            "It waits for nothing that the work itself needs.",
+            difference=difference,
+            evidence=[frozen, answer.moment("this is what the user got"), *_rows(stage)],
+            costs="When storage or a partner is slow, so is your API: all threads wait, and the users of everything "
+            "else get time-outs as well.",
+            look=LOOK,
+        )
+
+    if not answer.status:
+        raise broken(f"expected 202 within {AT_ONCE:g} s, found {answer}")
+    if answer.status != 202:
+        raise broken(f"expected 202, found {answer.status}: {answer.text[:120]}")
+    for header in ("Location", "Retry-After"):
+        if not answer.headers.get(header):
+            raise broken(f"expected a header {header}, found {', '.join(answer.headers)}")
+    if not answer.headers["Retry-After"].isdigit():
+        raise broken(f"expected Retry-After to be seconds, found {answer.headers['Retry-After']!r}")
+    if not answer.job:
+        raise broken(f'expected a body {{"job": {{"id": …}}}}, found {answer.text[:120]}')
+    return f"202 in {answer.ms:.0f} ms while the object store hung"
+
+
+def check_job_can_be_found(stage: Stage) -> str:
+    made = stage.ask("POST", "/v1/reports", REPORT)
+    path = made.headers.get("Location", "")
+    ours, theirs = stage.ask("GET", path), stage.ask("GET", path, tenant=OTHER)
+
+    def broken(difference: str, mark: Answer) -> Broken:
+        return Broken(
+            stimulus="POST /v1/reports, then GET of its Location, as the tenant that asked and as another",
+            rule="Location names the job for the tenant that asked; for another tenant it does not exist.",
+            difference=difference,
+            evidence=[each.moment("this one" if each is mark else "") for each in (made, ours, theirs)],
+            costs="A client that can't find its job asks again, and again; one that finds another's tells the press.",
+            look=LOOK,
+        )
+
+    if ours.status != 200 or ours.job != made.job:
+        raise broken(f"expected 200 and job {made.job}, found {ours}", ours)
+    if theirs.status != 404:
+        raise broken(f"expected 404 for tenant {OTHER}, found {theirs}", theirs)
+    return f"{path[:13]}… is 200 to its owner, 404 to another tenant"
+
+
+def check_refuses_bad_input(stage: Stage) -> str:
+    seen = []
+    for what, wanted, request in _bad(stage):
+        answer = stage.ask("POST", **request)
+        seen.append(answer.moment())
+        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        if answer.status in wanted and kind == "application/problem+json":
+            continue
+        expected = f"{' or '.join(map(str, wanted))} as application/problem+json"
+        raise Broken(
+            stimulus=f"POST {request['path']} with {what}",
+            rule="What can't be accepted is refused at once: a 4xx as problem+json that says what is wrong.",
+            difference=f"expected {expected}, found {answer.status or answer} as {kind or 'nothing'}",
+            evidence=seen,
+            costs="A 500 makes clients try the same mistake again for ever; an accepted mistake fails hours later, "
+            "where nobody who made it looks.",
+            look=LOOK,
+        )
+    return f"{len(seen)} kinds of bad input, each a 4xx as problem+json"
+
+
+def check_refusals_leave_no_row(stage: Stage) -> str:
+    asked = []
+    for what, _, request in _bad(stage):
+        before = stage.counts(*TABLES)
+        answer = stage.ask("POST", **request)
+        after = stage.counts(*TABLES)
+        if not 400 <= answer.status < 500:
+            continue  # refuses-bad-input has a word on that
+        asked.append(answer.moment())
+        if before != after:
+            left = {table: after[table] - before[table] for table in TABLES if after[table] != before[table]}
+            told = ", ".join(f"{table} {number:+}" for table, number in left.items())
+            raise Broken(
+                stimulus=f"POST {request['path']} with {what}; rows were counted before and after",
+                rule="Domain row, job, outbox row and stored answer are one transaction; a refusal writes none.",
+                difference=f"expected no new row, found {told}",
+                evidence=[*asked, Moment(time.time(), f"rows: {told}", "left by a refusal")],
+                costs="A payout that was refused, and stands in the books; a report that nobody will ever make.",
+                look=LOOK,
+            )
+    return f"{len(asked)} refused requests, no new row in {', '.join(TABLES)}"
+
+
+def check_unknown_job(stage: Stage) -> str:
+    seen = [stage.ask("GET", f"/jobs/{name}") for name in ("00000000-0000-4000-8000-000000000000", "7", "..%2f..")]
+    for answer in seen:
+        if answer.status != 404:
+            raise Broken(
+                stimulus=answer.request,
+                rule="A job that does not exist is a 404.",
+                difference=f"expected 404, found {answer}",
+                evidence=[each.moment("this one" if each is answer else "") for each in seen],
+                costs="A client that mistyped an id is told that your service is broken.",
+                look="shared/views.py is given: compare it with solutions/",
+            )
+    return "404 for three ids that nobody has"
+
+
+def check_same_key_same_answer(stage: Stage) -> str:
+    key = f"same-{stage.seed}"
+    path, body = "/v1/payouts", stage.payout()
+    seen = [stage.ask("POST", path, body, key=key) for _ in range(3)]
+    seen += [stage.ask("POST", "/v1/reports", REPORT, key=key), stage.ask("POST", "/v1/reports", REPORT, key=key)]
+    theirs = stage.ask("POST", "/v1/reports", REPORT, key=key, tenant=OTHER)
+    payouts, reports = seen[:3], seen[3:]
+    for group in (payouts, reports):
+        for answer in group:
+            same = (answer.status, answer.job, answer.text) == (202, group[0].job, group[0].text)
+            if not same:
+                raise _key_broken(
+                    f"{group[0].request.partition(' Idem')[0]} several times, with one key and one body",
+                    "The same request with the same key has one answer: status, Location and body, to the byte.",
+                    f"expected 202 and job {group[0].job}, found {answer}"
+                    + ("" if answer.job != group[0].job else ", with another body"),
+                    seen, answer,
+                )  # fmt: skip
+    if theirs.status != 202 or theirs.job == reports[0].job:
+        raise _key_broken(
+            f"POST /v1/reports with a key that another tenant has used ({OTHER})",
+            "A key counts for one tenant, method and route.",
+            f"expected 202 and a job of its own, found {theirs}", [*seen, theirs], theirs,
+        )  # fmt: skip
+    return f"three payouts by one key are job {str(payouts[0].job)[:8]}; keys are a tenant's and a route's own"
+
+
+def check_same_key_other_body(stage: Stage) -> str:
+    key = f"other-{stage.seed}"
+    first = stage.ask("POST", "/v1/payouts", stage.payout(), key=key)
+    second = stage.ask("POST", "/v1/payouts", {**stage.payout(), "amount_cents": 99}, key=key)
+    if second.status != 422:
+        raise _key_broken(
+            "POST /v1/payouts twice: one key, two amounts",
+            "A key belongs to the request that it came with: with another body it is refused with 422.",
+            f"expected 422, found {second}", [first, second], second,
+        )  # fmt: skip
+    return "422 for the second amount"
+
+
+def check_same_key_in_flight(stage: Stage) -> str:
+    key, database = f"flight-{stage.seed}", stage.stack.addresses.database
+    requests = [{"method": "POST", "path": "/v1/reports", "body": REPORT, "key": key, "seconds": 8.0}]
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as lock:
+        lock.execute("LOCK TABLE jobs IN SHARE MODE")  # what reads goes on; who writes a job waits, with all it holds
+        held = Moment(time.time(), "writes to the table jobs are held up by the grader's lock")
+        first = pool.submit(stage.ask, **requests[0])  # type: ignore[arg-type]
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass"
+        if not stage.until(lambda: first.done() or stage.value(waits) > 0, 4) or first.done():
+            raise Unknown("the first request was to wait for the table jobs, and did not")
+        second = stage.ask("POST", "/v1/reports", REPORT, key=key, seconds=3.0)
+        lock.rollback()
+        answered = first.result()
+    seen = [answered, second]
+    if second.status != 409 or not second.headers.get("Retry-After"):
+        found = f"{second}" + (" without Retry-After" if second.status == 409 else "")
+        broken = _key_broken(
+            "two requests with one key; the first was held up in the database when the second came",
+            "While a request is being worked on, another with its key is answered with 409 and Retry-After, at once.",
+            f"expected 409 with Retry-After, found {found}", seen, second,
+        )  # fmt: skip
+        broken.evidence.insert(0, held)
+        raise broken
+    third = stage.ask("POST", "/v1/reports", REPORT, key=key)
+    if (third.status, third.job) != (202, answered.job):
+        raise _key_broken(
+            "the same request again, after the first was answered",
+            "After the 409 the client comes back, and gets the first one's answer.",
+            f"expected 202 and job {answered.job}, found {third}", [*seen, third], third,
+        )  # fmt: skip
+    return f"409 in {second.ms:.0f} ms beside a request in flight, then its answer"
+
+
+def check_stays_quick(stage: Stage) -> str:
+    ask = {"method": "POST", "path": "/v1/reports", "body": {**REPORT, "to": f"{PERIOD[1]}"}, "seconds": 20.0}
+    nothing = {"method": "GET", "path": "/session", "seconds": 20.0}
+    stage.at_once([nothing, ask] * SIDE_BY_SIDE, SIDE_BY_SIDE)  # connections, and whatever is made on first use
+    base = stage.at_once([nothing] * BURST, SIDE_BY_SIDE)
+    posts = stage.at_once([ask] * BURST, SIDE_BY_SIDE)
+    limit = max(400.0, 12 * _p95(base))
+    took = _p95(posts)
+    wrong = [answer for answer in posts if answer.status != 202]
+    if wrong or took > limit:
+        worst = wrong[0] if wrong else max(posts, key=lambda answer: answer.ms)
+        raise Broken(
+            stimulus=f"{BURST} exports of a year, {SIDE_BY_SIDE} at a time, nothing else going on",
+            rule="Accepting costs a transaction: the 95th percentile stays within 400 ms, or twelve times that of a "
+            "request that does nothing, whichever is more.",
+            difference=f"expected p95 ≤ {limit:.0f} ms, found {took:.0f} ms"
+            if not wrong
+            else f"expected {BURST} times 202, found {worst}",
+            evidence=[answer.moment("the worst" if answer is worst else "") for answer in posts],
+            costs="Month's end: everybody exports at once, and the API is down for those who want to pay.",
+            look=LOOK,
+        )
+    return f"p95 {took:.0f} ms over {BURST} exports, {SIDE_BY_SIDE} at a time; doing nothing takes {_p95(base):.0f} ms"
+
+
+def _p95(answers: list[Answer]) -> float:
+    return sorted(answer.ms for answer in answers)[int(0.95 * len(answers)) - 1]
+
+
+def _rows(stage: Stage) -> list[Moment]:
+    counts = ", ".join(f"{table} {number}" for table, number in stage.counts("reports", "jobs").items())
+    return [Moment(time.time(), f"rows in Postgres by now: {counts}")]
+
+
+def _key_broken(stimulus: str, rule: str, difference: str, seen: list[Answer], wrong: Answer) -> Broken:
+    return Broken(
+        stimulus=stimulus,
+        rule=rule,
+        difference=difference,
+        evidence=[each.moment("this one" if each is wrong else "") for each in seen],
+        costs="A phone in a tunnel sends its payout again because the answer was lost: the money goes twice, or the "
+        "client is told of a job that is not its own.",
+        look=f"{LOOK}; shared/idempotency.py is given, and does the hard part",
+    )
+
+
+def _bad(stage: Stage) -> list[tuple[str, tuple[int, ...], dict[str, Any]]]:
+    """(what is wrong, the statuses that say so, the request)."""
+    good = stage.payout()
+    key = f"bad-{stage.seed}"
+    reports, payouts = "/v1/reports", "/v1/payouts"
+    backwards = {**REPORT, "from": REPORT["to"], "to": REPORT["from"]}
+    return [
+        ("a body that is not JSON", (400,), {"path": reports, "raw": b'{"format": '}),
+        ("a list for a body", (422,), {"path": reports, "body": [REPORT]}),
+        ("a format that nobody makes", (422,), {"path": reports, "body": {**REPORT, "format": "docx"}}),
+        ("a day that no calendar has", (422,), {"path": reports, "body": {**REPORT, "to": "2025-02-31"}}),
+        ("a period that ends before it begins", (422,), {"path": reports, "body": backwards}),
+        ("a field that nobody knows", (422,), {"path": reports, "body": {**REPORT, "colour": "red"}}),
+        ("no Idempotency-Key, for money", (400,), {"path": payouts, "body": good}),
+        ("a negative amount", (422,), {"path": payouts, "body": {**good, "amount_cents": -1}, "key": f"{key}-1"}),
+        ("an amount in words", (422,), {"path": payouts, "body": {**good, "amount_cents": "all"}, "key": f"{key}-2"}),
+        ("an account of another tenant", (404,), {"path": payouts, "body": _theirs(stage, good), "key": f"{key}-3"}),
+        ("an invoice that is not there", (404,), {"path": "/v1/invoices/999999999/email", "body": {}}),
+    ]
+
+
+def _theirs(stage: Stage, good: dict[str, Any]) -> dict[str, Any]:
+    account = stage.value("SELECT min(id) FROM payout_accounts WHERE tenant_id = %s", OTHER)
+    return {**good, "account_id": account}

@@ -1,0 +1,38 @@
+"""`python -m accepted.grade.child REQUEST`: runs the checks of one exercise, and writes down what each came to.
+
+A process of its own, so that whatever goes wrong in it has a verdict. The tree is never imported here.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from accepted.grade.exercise import load
+from accepted.grade.plugin import Plugin
+from accepted.grade.request import Request
+
+
+def main(path: str) -> int:
+    request = Request.read(Path(path))
+    exercise = load(Path(request.exercise))
+    checks = exercise.folder / "checks.py"
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    plugin = Plugin(exercise, Path(request.tree), request.backend, request.seed, Path(request.told), request.evidence)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    sys.dont_write_bytecode = True
+    options = ["-c", os.devnull, "--rootdir", str(exercise.folder), "--noconftest", "--import-mode=importlib"]
+    names = ["-o", "python_functions=check_*", "-o", "python_files=checks.py", "-p", "no:cacheprovider"]
+    return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

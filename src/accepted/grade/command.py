@@ -1,0 +1,77 @@
+"""`accepted check N`."""
+
+import os
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from accepted.demo.screen import Screen
+from accepted.grade import report as reporting
+from accepted.grade.engine import grade
+from accepted.grade.exercise import Exercise, find
+from accepted.grade.verdict import USAGE
+from accepted.stack.environment import CHOICES, settle
+from accepted.stack.errors import Problem
+from accepted.stack.procfile import read
+from accepted.stack.up import Interrupted, Interrupts
+
+
+@click.command()
+@click.argument("number", type=int)
+@click.option("--tree", default=None, help="The application to grade (default: $TREE, else solutions).")
+@click.option("--backend", envvar="BACKEND", type=click.Choice(CHOICES), default="rq", show_default=True,
+              help="The broker and its library.")  # fmt: skip
+@click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit's XML there as well.")
+@click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
+              help="Where NN.json and the evidence go.")  # fmt: skip
+def check(
+    number: int, tree: str | None, backend: str, seed: int, as_json: bool, junit: Path | None, results: Path
+) -> None:
+    """Boot the tree, break things around it as exercise NUMBER says, and judge what its users and partners saw.
+
+    Exits 0 where every check passed, 1 where one failed, 2 where it was asked for wrongly, 3 where it could not be
+    judged. It grades in its own processes and reads nothing that the app prints. Whoever wants to cheat on their own
+    machine still can: this is a teacher, not a proctor.
+    """
+    where = Path(tree or os.environ.get("TREE") or "solutions")
+    try:
+        exercise, hint, backend = _asked_for(number, where, backend)
+    except Problem as problem:
+        click.echo(f"Error: {problem.report()}", err=True)
+        sys.exit(USAGE)
+    screen = Screen(quiet=as_json)
+    screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
+    if hint:
+        screen.line(f"   {hint}")
+    told = reporting.Told(screen, max(map(len, exercise.toml.checks)))
+    folder, file = results / exercise.label, results / f"{exercise.label}.json"
+    try:
+        with Interrupts():
+            found = grade(exercise, where, backend, seed, folder, told)
+    except Interrupted:
+        screen.line("   stopped; nothing is left running")
+        sys.exit(130)
+    reporting.save(file, reporting.as_json(found) + "\n")
+    if junit:
+        reporting.save(junit, reporting.junit(found))
+    if as_json:
+        click.echo(reporting.as_json(found))
+    replay = f"accepted check {number} --tree {shlex.quote(str(where))} --backend {backend} --seed {seed}"
+    for line in reporting.closing(found, replay, file):
+        screen.line(f"   {line}")
+    sys.exit(found.exit)
+
+
+def _asked_for(number: int, tree: Path, backend: str) -> tuple[Exercise, str | None, str]:
+    """The exercise, what a person should hear of the backend, and its name. Raises Problem."""
+    if find_spec("pytest") is None:
+        raise Problem("pytest is not there", "the checks run on it", "Install it with: make .venv/.ready-dev")
+    exercise = find(number)
+    read(tree / "Procfile")
+    backend, hint = settle(backend, os.environ)
+    return exercise, hint, backend

@@ -1,0 +1,154 @@
+"""Runs an exercise's checks in a process of their own, and has a verdict whatever becomes of it."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from accepted.grade.exercise import Exercise
+from accepted.grade.request import Request
+from accepted.grade.verdict import EXIT, Result, Status, overall
+from accepted.stack.child import ending
+
+LEAVING = 20.0  # s in which the checks' process has to be gone once it was asked to
+Tell = Callable[[Result], None]
+
+
+@dataclass
+class Report:
+    """What results/NN.json holds."""
+
+    exercise: int
+    slug: str
+    tree: str
+    backend: str
+    seed: int
+    verdict: Status
+    exit: int
+    started: float
+    seconds: float
+    versions: Mapping[str, str]
+    checks: Sequence[Result] = field(default_factory=list)
+
+
+def grade(
+    exercise: Exercise, tree: Path, backend: str, seed: int, folder: Path, tell: Tell = lambda result: None
+) -> Report:
+    """Runs all checks and returns what they came to; `tell` hears of each as it ends. Whole evidence goes to `folder`.
+
+    Raises whatever interrupts it, once nothing is left running.
+    """
+    started, began = time.time(), time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.txt"):
+        old.unlink()
+    with tempfile.TemporaryDirectory(prefix="accepted-grade-") as private:
+        told = Path(private) / "told.jsonl"
+        told.touch()
+        request = Request(str(exercise.folder), str(tree.resolve()), backend, seed, str(told), str(folder))
+        reader = _Reader(told, tell)
+        command = [sys.executable, "-m", "accepted.grade.child", str(request.write(Path(private) / "request.json"))]
+        log = folder / "grader.log"
+        with log.open("wb") as out:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            try:
+                late = not _wait(child, reader, began + exercise.toml.seconds)
+            finally:
+                code = _end(child)
+        reader.read()
+    checks = _complete(exercise, reader, late, code, log)
+    for result in checks:
+        if result.name not in reader.results:
+            tell(result)
+    status = overall(checks)
+    return Report(
+        exercise.toml.number, exercise.toml.slug, str(tree), backend, seed, status, EXIT[status], round(started, 3),
+        round(time.monotonic() - began, 3), versions(backend), checks,
+    )  # fmt: skip
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Of what the verdict may depend on."""
+    library = "rq" if backend == "rq" else "celery"
+    found = {name: metadata.version(name) for name in ("accepted", "flask", library, "pytest")}
+    return {"python": sys.version.split()[0], **found}
+
+
+class _Reader:
+    """Reads the lines that the checks' process has written, and no others: what an app prints goes to its log."""
+
+    def __init__(self, path: Path, tell: Tell) -> None:
+        self.results: dict[str, Result] = {}
+        self.running: str | None = None
+        self.ended = False
+        self._path, self._tell, self._at = path, tell, 0
+
+    def read(self) -> None:
+        with self._path.open() as file:
+            file.seek(self._at)
+            for line in iter(file.readline, ""):
+                if not line.endswith("\n"):
+                    break
+                self._at += len(line.encode())
+                self._take(json.loads(line))
+
+    def _take(self, told: Mapping[str, Any]) -> None:
+        self.ended |= "end" in told
+        self.running = told.get("begin", self.running)
+        if "result" in told:
+            result = Result(**told["result"])
+            self.results[result.name] = result
+            self.running = None
+            self._tell(result)
+
+
+def _wait(child: subprocess.Popen[bytes], reader: _Reader, deadline: float) -> bool:
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            return False
+        reader.read()
+        time.sleep(0.03)
+    return True
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Asks it to stop, which ends all that it started; if it does not, its tether ends that."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(LEAVING)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.kill()
+    return child.wait()
+
+
+def _complete(exercise: Exercise, reader: _Reader, late: bool, code: int, log: Path) -> list[Result]:
+    """A result for every check: what the process did not come to is unknown, what it died of is the grader's error."""
+    limit = exercise.toml.seconds
+    dead = late or not reader.ended or code not in (0, 1)
+    found = []
+    for name in exercise.toml.order():
+        check = exercise.toml.checks[name]
+        result = reader.results.get(name)
+        if result is None and late:
+            why = f"it was not judged within the {limit:g} s that the exercise has"
+            result = Result(name, "unknown", why, check.needs, check.says)
+        elif result is None:
+            here = "while it judged this" if name == reader.running else "before it came to this"
+            why = f"the grader {ending(code)} {here}; what it said is in {log}"
+            result = Result(name, "grader-error", why, check.needs, check.says, file=str(log))
+        found.append(result)
+    if "leaving" in reader.results:
+        found.append(reader.results["leaving"])
+    elif dead and all(result.status == "pass" for result in found):
+        found.append(Result("leaving", "grader-error", f"the grader {ending(code)}; see {log}", file=str(log)))
+    return found

@@ -1,0 +1,110 @@
+"""What a learner reads on the screen; what a machine reads from results/NN.json and JUnit's XML."""
+
+import json
+import os
+import tempfile
+import textwrap
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from accepted.demo.screen import Screen
+from accepted.grade.engine import Report
+from accepted.grade.verdict import Result
+
+WIDTH = 110
+MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "skipped": ("–", "yellow"), "unknown": ("?", "yellow"),
+         "grader-error": ("!", "magenta")}  # fmt: skip
+
+
+class Told:
+    """Prints each check as it ends: a line where it passed, and of the first that failed all that teaches."""
+
+    def __init__(self, screen: Screen, width: int) -> None:
+        self.screen, self.width = screen, width
+        self._failed = False
+
+    def __call__(self, result: Result) -> None:
+        mark, colour = MARKS[result.status]
+        said = result.message if result.status in ("pass", "skipped") else f"{result.status}: {result.message}"
+        head = f"   {self.screen.style(mark, fg=colour)} {result.name:<{self.width}}  "
+        first, *more = textwrap.wrap(said, WIDTH - self.width) or [""]
+        self.screen.line(head + first)
+        for line in more:
+            self.screen.line(" " * (self.width + 7) + line)
+        if result.status == "fail":
+            for line in block(result, whole=not self._failed):
+                self.screen.line(f"       {line}".rstrip())
+            self._failed = True
+        elif result.file:
+            self.screen.line(f"       its traceback: {result.file}")
+
+
+def block(result: Result, whole: bool = True) -> list[str]:
+    """A failed check in words; without `whole` only stimulus and first difference, and where the rest is."""
+    parts: list[tuple[str, Sequence[str]]] = [
+        ("what was done", [result.stimulus]),
+        ("first difference", [result.difference]),
+    ]
+    if whole:
+        parts.append(("what was seen", result.evidence))
+        parts += [("what it costs", [result.costs]), ("where to look", [result.look])]
+    parts.append(("all of it", [result.file or ""]))
+    found = [""] if whole else []
+    for name, lines in parts:
+        wrapped = [piece for line in lines for piece in _folded(line)]
+        for number, line in enumerate(wrapped):
+            found.append(f"{name if not number else '':<18}{line}".rstrip())
+    return [*found, ""] if whole else found
+
+
+def _folded(line: str) -> list[str]:
+    room = WIDTH - 18
+    return textwrap.wrap(line, room, subsequent_indent="   " if line[:1] == " " else "", drop_whitespace=False) or []
+
+
+def closing(report: Report, replay: str, file: Path) -> list[str]:
+    """The last lines."""
+    counts = {status: sum(one.status == status for one in report.checks) for status in MARKS}
+    said = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+    lines = [f"{report.verdict.upper()}: {said} · {report.seconds:.1f} s · {file}"]
+    if report.verdict != "pass":
+        lines.append(f"again, with the same chances: {replay}")
+    if report.verdict in ("unknown", "grader-error"):
+        lines.append(
+            "This says nothing about your tree: it could not be judged. Try again; should it stay, read the file."
+        )
+    return lines
+
+
+def as_json(report: Report) -> str:
+    return json.dumps(asdict(report), indent=1)
+
+
+def save(path: Path, text: str) -> None:
+    """In one step, so that whoever reads it never reads half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    Path(name).replace(path)
+
+
+def junit(report: Report) -> str:
+    """One suite, a case for each check; what could not be judged is an error, as JUnit calls it."""
+    failed = [one for one in report.checks if one.status == "fail"]
+    errors = [one for one in report.checks if one.status in ("unknown", "grader-error")]
+    skipped = [one for one in report.checks if one.status == "skipped"]
+    suite = Element("testsuite", name=f"exercise {report.exercise}: {report.slug}", time=f"{report.seconds:.3f}",
+                        tests=f"{len(report.checks)}", failures=f"{len(failed)}", errors=f"{len(errors)}",
+                        skipped=f"{len(skipped)}")  # fmt: skip
+    for one in report.checks:
+        case = SubElement(suite, "testcase", classname=report.slug, name=one.name, time=f"{one.seconds:.3f}")
+        if one.status == "fail":
+            SubElement(case, "failure", message=one.message).text = "\n".join(block(one))
+        elif one.status == "skipped":
+            SubElement(case, "skipped", message=one.message)
+        elif one.status != "pass":
+            SubElement(case, "error", message=f"{one.status}: {one.message}")
+    return tostring(suite, encoding="unicode", xml_declaration=True)

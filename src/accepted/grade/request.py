@@ -1,0 +1,26 @@
+"""What one process asks of the one that runs the checks."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to grade. `told`: a file of JSON lines to write; `evidence`: the folder for whole timelines."""
+
+    exercise: str
+    tree: str
+    backend: str
+    seed: int
+    told: str
+    evidence: str
+
+    def write(self, path: Path) -> Path:
+        path.write_text(json.dumps(asdict(self)))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        return cls(**json.loads(path.read_text()))

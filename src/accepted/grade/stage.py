@@ -1,0 +1,180 @@
+"""What a check stands on: the tree running on servers of its own, and its users' and partners' side of things."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import psycopg
+
+from accepted.grade.answer import Answer
+from accepted.grade.evidence import Moment
+from accepted.grade.exercise import Exercise
+from accepted.grade.verdict import Broken, Unknown
+from accepted.stack import processes
+from accepted.stack.errors import Problem
+from accepted.stack.procfile import read
+from accepted.stack.run import Stack
+from billing.seed import token
+
+TENANT, OTHER = "acme", "globex"
+BOOT = 60.0  # s
+PATIENCE = 5.0  # s that a client waits for an answer, unless the check says otherwise
+
+
+class Stage:
+    """`boot()` starts what the exercise needs; `close()` leaves nothing. `rng` is seeded: all chance comes from it."""
+
+    stack: Stack
+    http: httpx.Client
+
+    def __init__(self, exercise: Exercise, tree: Path, backend: str, seed: int) -> None:
+        self.exercise, self.tree, self.backend, self.seed = exercise, tree, backend, seed
+        self.rng = Random(seed)
+        self._done = ExitStack()
+        self._references = 0
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def boot(self) -> float:
+        """Seconds that it took. Raises Broken where the tree does not come up, Problem where a server does not."""
+        began = time.monotonic()
+        toml = self.exercise.toml
+        try:
+            stack = Stack(
+                self.tree, backend=self.backend, processes=toml.processes, seed="small", env=toml.env, seconds=BOOT,
+                grace=5.0,
+            )  # fmt: skip
+            self.stack = stack
+            self._done.enter_context(stack)
+        except Problem as problem:
+            if problem.what.split()[0] not in {*read(self.tree / "Procfile"), "release", "process"} and (
+                not problem.what.startswith("no process")
+            ):
+                raise
+            raise self._does_not_boot(problem) from problem
+        self.http = self._done.enter_context(httpx.Client(base_url=stack.addresses.web, trust_env=False))
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        self._done.close()
+
+    # -- a user's side
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, seconds: float = PATIENCE,
+        tenant: str | None = TENANT, raw: bytes | None = None, headers: Mapping[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
+        """One request. `raw` instead of `body` is sent as it stands. A user that gets no answer is told in `error`."""
+        sent = {"Authorization": f"Bearer {token(tenant)}"} if tenant else {}
+        if key is not None:
+            sent["Idempotency-Key"] = f'"{key}"'
+        sent |= {"Content-Type": "application/json"} if raw is not None else {}
+        shown = f"{method} {path}" + (f" Idempotency-Key={key}" if key else "")
+        content = {"content": raw} if raw is not None else {} if body is None else {"json": body}
+        at, began = time.time(), time.perf_counter()
+        try:
+            got = self.http.request(method, path, headers={**sent, **(headers or {})}, timeout=seconds, **content)
+        except httpx.HTTPError as error:
+            return Answer(shown, at, (time.perf_counter() - began) * 1000, error=type(error).__name__)
+        ms = (time.perf_counter() - began) * 1000
+        try:
+            said = got.json()
+        except ValueError:
+            said = None
+        return Answer(shown, at, ms, got.status_code, got.headers, got.text, said)
+
+    def at_once(self, requests: Sequence[Mapping[str, Any]], side_by_side: int) -> list[Answer]:
+        """Each is the arguments of `ask`; the answers come in the same order."""
+        with ThreadPoolExecutor(side_by_side) as pool:
+            return list(pool.map(lambda one: self.ask(**one), requests))
+
+    def state(self, job: str) -> str:
+        """The job's state as its user sees it; empty where nothing is answered."""
+        answer = self.ask("GET", f"/jobs/{job}")
+        found = answer.body.get("job") if isinstance(answer.body, dict) else None
+        return str(found.get("state", "")) if isinstance(found, dict) else ""
+
+    def reference(self) -> str:
+        """A fresh one for a payout."""
+        self._references += 1
+        return f"grade-{self.seed}-{self._references}"
+
+    def payout(self, reference: str | None = None, account: int | None = None) -> dict[str, Any]:
+        """A body that is good."""
+        account = account or self.value("SELECT min(id) FROM payout_accounts WHERE tenant_id = %s", TENANT)
+        return {"account_id": account, "amount_cents": 12_500, "currency": "EUR",
+                "reference": reference or self.reference()}  # fmt: skip
+
+    # -- what is seen from outside
+
+    def value(self, statement: str, *values: object) -> Any:
+        """The first column of the first row."""
+        row = self._witness().execute(statement, values or None).fetchone()
+        return row[0] if row else None
+
+    def counts(self, *tables: str) -> dict[str, int]:
+        """Rows in each."""
+        asked = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+        row = self._witness().execute(f"SELECT {asked}").fetchone()
+        return dict(zip(tables, map(int, row or ()), strict=True))
+
+    def _witness(self) -> psycopg.Connection[Any]:
+        """A connection of the grader's own."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.stack.addresses.database, connect_timeout=5, autocommit=True)
+            self._done.callback(self._connection.close)
+        return self._connection
+
+    def until(self, holds: Any, seconds: float) -> bool:
+        """Polls until it holds."""
+        return processes.until(holds, seconds, pause=0.03)
+
+    # -- faults
+
+    def play(self, *rules: Mapping[str, object]) -> None:
+        """The partner's faults from now on; none lifts them."""
+        url = f"{self.stack.addresses.partner}/faults"
+        httpx.put(url, json={"rules": list(rules)}, timeout=5, trust_env=False).raise_for_status()
+
+    def ledger(self, **wanted: str) -> dict[str, list[dict[str, Any]]]:
+        """What the partner saw."""
+        url = f"{self.stack.addresses.partner}/ledger"
+        found: dict[str, list[dict[str, Any]]] = httpx.get(url, params=wanted, timeout=5, trust_env=False).json()
+        return found
+
+    def freeze_store(self) -> Moment:
+        """The object store takes connections and answers nothing. Raises Unknown where it answers all the same."""
+        self.stack.runner.freeze("store")
+        base = self.stack.addresses.object_store.split("?")[0].rpartition("/")[0]
+        try:
+            httpx.get(f"{base}/healthz", timeout=0.3, trust_env=False)
+        except httpx.TimeoutException:
+            return Moment(time.time(), "the object store is frozen: it takes connections, and answers nothing")
+        raise Unknown("the object store was to hang, and answered")
+
+    def thaw_store(self) -> None:
+        self.stack.runner.thaw("store")
+
+    def logs(self, name: str, most: int = 40) -> list[str]:
+        """The end of a process's own output."""
+        try:
+            lines = (self.stack.folder.logs / f"{name}.log").read_text(errors="replace").splitlines()
+        except (OSError, AttributeError):
+            return []
+        return lines[-most:]
+
+    def _does_not_boot(self, problem: Problem) -> Broken:
+        now = time.time()
+        return Broken(
+            stimulus=f"the tree's processes were started: release, {', '.join(self.exercise.toml.processes)}",
+            rule="Every process of the Procfile starts, and web answers GET /healthz on the PORT it is given.",
+            difference=f"{problem.what}: {problem.why}",
+            evidence=[Moment(now + n / 1e6, f"app| {line}") for n, line in enumerate(problem.details)],
+            costs="Nothing works for anybody.",
+            look="the lines above, which are the app's own; usually an import that fails",
+            logs=("release", *self.exercise.toml.processes),
+        )
