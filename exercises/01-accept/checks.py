@@ -2,10 +2,9 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from typing import Any
 
 import psycopg
+from bad_input import REPORT, requests
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, Answer, Stage
@@ -15,7 +14,6 @@ from billing.seed import PERIOD
 LOOK = "shared/routes.py; hints/1.md of this exercise"
 AT_ONCE = 2.0  # s in which an answer that waits for nothing is there, on the slowest laptop
 BURST, SIDE_BY_SIDE = 32, 8
-REPORT = {"format": "csv", "from": f"{PERIOD[0]}", "to": f"{PERIOD[0] + timedelta(days=30)}"}
 TABLES = ("reports", "payouts", "jobs", "outbox", "idempotency_keys")
 
 
@@ -92,7 +90,7 @@ def check_job_can_be_found(stage: Stage) -> str:
 
 def check_refuses_bad_input(stage: Stage) -> str:
     seen = []
-    for what, wanted, request in _bad(stage):
+    for what, wanted, request in requests(stage):
         answer = stage.ask("POST", **request)
         seen.append(answer.moment())
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
@@ -113,7 +111,7 @@ def check_refuses_bad_input(stage: Stage) -> str:
 
 def check_refusals_leave_no_row(stage: Stage) -> str:
     asked = []
-    for what, _, request in _bad(stage):
+    for what, _, request in requests(stage):
         before = stage.counts(*TABLES)
         answer = stage.ask("POST", **request)
         after = stage.counts(*TABLES)
@@ -266,29 +264,3 @@ def _key_broken(stimulus: str, rule: str, difference: str, seen: list[Answer], w
         "client is told of a job that is not its own.",
         look=f"{LOOK}; shared/idempotency.py is given, and does the hard part",
     )
-
-
-def _bad(stage: Stage) -> list[tuple[str, tuple[int, ...], dict[str, Any]]]:
-    """(what is wrong, the statuses that say so, the request)."""
-    good = stage.payout()
-    key = f"bad-{stage.seed}"
-    reports, payouts = "/v1/reports", "/v1/payouts"
-    backwards = {**REPORT, "from": REPORT["to"], "to": REPORT["from"]}
-    return [
-        ("a body that is not JSON", (400,), {"path": reports, "raw": b'{"format": '}),
-        ("a list for a body", (422,), {"path": reports, "body": [REPORT]}),
-        ("a format that nobody makes", (422,), {"path": reports, "body": {**REPORT, "format": "docx"}}),
-        ("a day that no calendar has", (422,), {"path": reports, "body": {**REPORT, "to": "2025-02-31"}}),
-        ("a period that ends before it begins", (422,), {"path": reports, "body": backwards}),
-        ("a field that nobody knows", (422,), {"path": reports, "body": {**REPORT, "colour": "red"}}),
-        ("no Idempotency-Key, for money", (400,), {"path": payouts, "body": good}),
-        ("a negative amount", (422,), {"path": payouts, "body": {**good, "amount_cents": -1}, "key": f"{key}-1"}),
-        ("an amount in words", (422,), {"path": payouts, "body": {**good, "amount_cents": "all"}, "key": f"{key}-2"}),
-        ("an account of another tenant", (404,), {"path": payouts, "body": _theirs(stage, good), "key": f"{key}-3"}),
-        ("an invoice that is not there", (404,), {"path": "/v1/invoices/999999999/email", "body": {}}),
-    ]
-
-
-def _theirs(stage: Stage, good: dict[str, Any]) -> dict[str, Any]:
-    account = stage.value("SELECT min(id) FROM payout_accounts WHERE tenant_id = %s", OTHER)
-    return {**good, "account_id": account}

@@ -29,6 +29,7 @@ def main(path: str) -> int:
     plugin = Plugin(exercise, Path(request.tree), request.backend, request.seed, Path(request.told), request.evidence)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = True
+    sys.path.insert(0, str(exercise.folder))  # for what checks.py has beside it
     options = ["-c", os.devnull, "--rootdir", str(exercise.folder), "--noconftest", "--import-mode=importlib"]
     names = ["-o", "python_functions=check_*", "-o", "python_files=checks.py", "-p", "no:cacheprovider"]
     return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin]))

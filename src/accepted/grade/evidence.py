@@ -1,6 +1,6 @@
 """A timeline of what was seen, in the order of time: real ids, real times."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,23 +48,25 @@ def shortened(lines: Sequence[str], most: int = SHOWN) -> list[str]:
     return found
 
 
-def calls(ledger: Mapping[str, Sequence[Mapping[str, Any]]], effect_marks: bool = True) -> list[Moment]:
-    """Calls of a partner's ledger, and the effects that they had; each effect after a key's first is marked."""
+def calls(
+    ledger: Mapping[str, Sequence[Mapping[str, Any]]], same: Callable[[Any], str] = lambda effect: effect["key"]
+) -> list[Moment]:
+    """Calls of a partner's ledger with the effects they had. Effects are `same` by what it returns: from the second on
+    they are marked."""
     found = []
     effects = {effect["call"]: effect for effect in ledger["effects"]}
     seen: set[str] = set()
     for call in ledger["calls"]:
         worker = str(call.get("worker") or "?").rpartition(":")[2]
         key = call.get("idempotency_key")
-        sent = f" Idempotency-Key={key}" if key else ""
+        sent = f" Idempotency-Key={key}" if key and key != call["key"] else ""
         how = str(call["status"]) if call.get("status") else f"no answer ({call.get('broke') or 'still open'})"
         effect = effects.get(call["seq"])
         mark = ""
         if effect is not None:
             how += f", effect {effect.get('id', effect['key'])}"
-            if effect_marks and effect["key"] in seen:
-                mark = "a second effect"
-            seen.add(effect["key"])
+            mark = "a second effect" if same(effect) in seen else ""
+            seen.add(same(effect))
         elif call.get("replayed"):
             how += ", replayed: no new effect"
         found.append(Moment(call["at"], f"worker {worker}  {call['op']} {call['key']}{sent} → {how}", mark))
