@@ -44,7 +44,9 @@ class Asked:
         mine = {effect["call"] for effect in self.effects(stage)}
         others = {effect["call"] for effect in ledger["effects"]} - mine
         keys = {self.key} | {effect["key"] for effect in self.effects(stage)}
-        calls = [one for one in ledger["calls"] if one["seq"] not in others and one["key"] in keys]
+        named = f"{TENANT}:"  # a call that is not by a natural key is whose it may be: it is shown
+        calls = [one for one in ledger["calls"] if one["seq"] not in others]
+        calls = [one for one in calls if one["key"] in keys or not str(one["key"]).startswith(named)]
         told = evidence.calls({"calls": calls, "effects": ledger["effects"]}, target_of)
         return [*told, *evidence.job_events(stage.stack.addresses.database, [self.job])]
 

@@ -19,24 +19,6 @@ def check_works(stage: Stage) -> str:
     return f"one charge for {one.key}"
 
 
-def check_key_is_stable(stage: Stage) -> str:
-    stage.play({"match": {"op": "charge"}, "calls": [1], "do": {"status": 503}})
-    one = payout(stage, "stable")
-    stimulus = "the provider answered the first call for a payout with 503, and the next as usual"
-    over(stage, one, stimulus)
-    calls = stage.ledger(kind="charge", after=one.seq)["calls"]
-    if len(calls) < 2:
-        raise Unknown(f"the payout was to be tried twice, and the provider saw {len(calls)} call(s)")
-    keys = [call["idempotency_key"] for call in calls]
-    others = [call["idempotency_key"] for call in stage.ledger(kind="charge")["calls"] if call["seq"] <= one.seq]
-    if None in keys or len(set(keys)) > 1 or keys[0] in others:
-        rule = "Every attempt at one payout sends the same Idempotency-Key; another payout sends another."
-        raise broken(
-            stage, one, stimulus, rule, f"expected one key in {len(keys)} calls, found {', '.join(map(str, keys))}"
-        )
-    return f"{len(keys)} calls, each with Idempotency-Key {keys[0]}"
-
-
 def check_new_version_new_effect(stage: Stage) -> str:
     path = f"/v1/invoices/{invoice_of(stage, 1)}"
     stimulus = f"POST {path}/email, PUT {path}, POST {path}/email"
@@ -118,6 +100,25 @@ def check_killed_after_the_effect(stage: Stage) -> str:
     over(stage, one, stimulus, rule, scene.marks)
     one_effect(stage, one, stimulus, rule, scene.marks)
     return "killed between effect and acknowledgement, delivered again: one charge"
+
+
+def check_key_is_stable(stage: Stage) -> str:
+    stage.stack.runner.start("worker-io")  # whoever came before may have left it stopped
+    stage.play({"match": {"op": "charge"}, "calls": [1], "do": {"status": 503}})
+    one = payout(stage, "stable")
+    stimulus = "the provider answered the first call for a payout with 503, and the next as usual"
+    over(stage, one, stimulus)
+    calls = stage.ledger(kind="charge", after=one.seq)["calls"]
+    if len(calls) < 2:
+        raise Unknown(f"the payout was to be tried twice, and the provider saw {len(calls)} call(s)")
+    keys = [call["idempotency_key"] for call in calls]
+    others = [call["idempotency_key"] for call in stage.ledger(kind="charge")["calls"] if call["seq"] <= one.seq]
+    if None in keys or len(set(keys)) > 1 or keys[0] in others:
+        rule = "Every attempt at one payout sends the same Idempotency-Key; another payout sends another."
+        raise broken(
+            stage, one, stimulus, rule, f"expected one key in {len(keys)} calls, found {', '.join(map(str, keys))}"
+        )
+    return f"{len(keys)} calls, each with Idempotency-Key {keys[0]}"
 
 
 def over(stage: Stage, one: Asked, stimulus: str, rule: str = "", marks: list[Moment] | None = None) -> None:

@@ -37,23 +37,19 @@ def copies_played(stage: Stage) -> Scene:
     """Four messages wait while no worker runs; two are copied, one is copied and fails once, one grows old."""
     scene, raw = Scene(), of(stage)
     workers_stop(stage, raw)
-    scene.asked = {
-        "rollback": payout(stage, "rollback", raw),
-        "payout": payout(stage, "copies", raw),
-        "email": email(stage, 2, raw),
-        "fresh": email(stage, 3, raw),
-    }
-    refused = {"match": {"op": "charge", "key": scene.asked["rollback"].key}, "calls": [1]}
+    # Copies lie side by side, the mail's behind the payout's: by then all the workers are awake.
+    asked = scene.asked
+    asked["payout"] = copied(payout(stage, "copies", raw), raw, COPIES)
+    asked["email"] = copied(email(stage, 2, raw), raw, COPIES)
+    asked["rollback"] = copied(payout(stage, "rollback", raw), raw, 2)
+    asked["fresh"] = copied(email(stage, 3, raw), raw, 1)
+    refused = {"match": {"op": "charge", "key": asked["rollback"].key}, "calls": [1]}
     stage.play(
         {**refused, "do": {**SLOW, "status": 503}},
         {"match": {"op": "charge"}, "do": SLOW},
         {"match": {"op": "email"}, "do": SLOW},
     )
-    stage.value(
-        "UPDATE customers SET email = %s WHERE email = %s RETURNING 1", moved(stage), scene.asked["fresh"].target
-    )
-    for name, copies in (("rollback", 1), ("payout", COPIES - 1), ("email", COPIES - 1)):
-        raw.put(message_of(scene.asked[name]), copies)
+    stage.value("UPDATE customers SET email = %s WHERE email = %s RETURNING 1", moved(stage), asked["fresh"].target)
     scene.mark(f"{sum(raw.lengths().values())} messages wait; worker-io starts, with four slots")
     stage.stack.runner.start("worker-io")
     stage.until(lambda: idle(raw) and all_over(stage, scene), 45)
@@ -94,6 +90,12 @@ def killed(stage: Stage) -> Scene:
     scene.mark("both messages are delivered again")
     stage.until(lambda: all_over(stage, scene), SOON)
     return scene
+
+
+def copied(one: Asked, raw: messages.Messages, copies: int) -> Asked:
+    """So many of its message wait afterwards."""
+    raw.put(message_of(one), copies - 1)
+    return one
 
 
 def workers_stop(stage: Stage, raw: messages.Messages) -> None:
