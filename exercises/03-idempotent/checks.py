@@ -108,6 +108,7 @@ def check_key_is_stable(stage: Stage) -> str:
     one = payout(stage, "stable")
     stimulus = "the provider answered the first call for a payout with 503, and the next as usual"
     over(stage, one, stimulus)
+    one_effect(stage, one, stimulus)
     calls = stage.ledger(kind="charge", after=one.seq)["calls"]
     if len(calls) < 2:
         raise Unknown(f"the payout was to be tried twice, and the provider saw {len(calls)} call(s)")

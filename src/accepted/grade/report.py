@@ -53,15 +53,15 @@ def block(result: Result, whole: bool = True) -> list[str]:
     parts.append(("all of it", [result.file or ""]))
     found = [""] if whole else []
     for name, lines in parts:
-        wrapped = [piece for line in lines for piece in _folded(line)]
+        # A moment of the timeline stays in its line: its mark is what the eye looks for.
+        wrapped = lines if lines is result.evidence else [piece for line in lines for piece in _folded(line)]
         for number, line in enumerate(wrapped):
             found.append(f"{name if not number else '':<18}{line}".rstrip())
     return [*found, ""] if whole else found
 
 
 def _folded(line: str) -> list[str]:
-    room = WIDTH - 18
-    return textwrap.wrap(line, room, subsequent_indent="   " if line[:1] == " " else "", drop_whitespace=False) or []
+    return textwrap.wrap(line, WIDTH - 18)
 
 
 def closing(report: Report, replay: str, file: Path) -> list[str]:
