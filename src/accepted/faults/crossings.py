@@ -85,7 +85,8 @@ class Window:
         if target.waiting:
             # Who waits for a message is one of several.
             return one.waiting is (target.mode != "before")
-        return one.ordinal >= target.ordinal  # the first not to be left out above
+        # The first that is not left out above.
+        return one.ordinal >= target.ordinal and not any(other.chosen for other in self.seen)
 
     def shown(self) -> list[Crossing]:
         """All so far, in order."""
