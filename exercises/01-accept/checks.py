@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from bad_input import REPORT, requests
+from findings import LOOK, key_broken, rows
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, Answer, Stage
 from accepted.grade.verdict import Broken, Unknown
 from billing.seed import PERIOD
 
-LOOK = "shared/routes.py; hints/1.md of this exercise"
 AT_ONCE = 2.0  # s in which an answer that waits for nothing is there, on the slowest laptop
 BURST, SIDE_BY_SIDE = 32, 8
 TABLES = ("reports", "payouts", "jobs", "outbox", "idempotency_keys")
@@ -46,7 +46,7 @@ def check_answers_at_once(stage: Stage) -> str:
             rule="A request for background work is written down and answered with 202, Location and Retry-After. "
             "It waits for nothing that the work itself needs.",
             difference=difference,
-            evidence=[frozen, answer.moment("this is what the user got"), *_rows(stage)],
+            evidence=[frozen, answer.moment("this is what the user got"), *rows(stage)],
             costs="When storage or a partner is slow, so is your API: all threads wait, and the users of everything "
             "else get time-outs as well.",
             look=LOOK,
@@ -158,7 +158,7 @@ def check_same_key_same_answer(stage: Stage) -> str:
         for answer in group:
             same = (answer.status, answer.job, answer.text) == (202, group[0].job, group[0].text)
             if not same:
-                raise _key_broken(
+                raise key_broken(
                     f"{group[0].request.partition(' Idem')[0]} several times, with one key and one body",
                     "The same request with the same key has one answer: status, Location and body, to the byte.",
                     f"expected 202 and job {group[0].job}, found {answer}"
@@ -166,7 +166,7 @@ def check_same_key_same_answer(stage: Stage) -> str:
                     seen, answer,
                 )  # fmt: skip
     if theirs.status != 202 or theirs.job == reports[0].job:
-        raise _key_broken(
+        raise key_broken(
             f"POST /v1/reports with a key that another tenant has used ({OTHER})",
             "A key counts for one tenant, method and route.",
             f"expected 202 and a job of its own, found {theirs}", [*seen, theirs], theirs,
@@ -179,7 +179,7 @@ def check_same_key_other_body(stage: Stage) -> str:
     first = stage.ask("POST", "/v1/payouts", stage.payout(), key=key)
     second = stage.ask("POST", "/v1/payouts", {**stage.payout(), "amount_cents": 99}, key=key)
     if second.status != 422:
-        raise _key_broken(
+        raise key_broken(
             "POST /v1/payouts twice: one key, two amounts",
             "A key belongs to the request that it came with: with another body it is refused with 422.",
             f"expected 422, found {second}", [first, second], second,
@@ -189,11 +189,10 @@ def check_same_key_other_body(stage: Stage) -> str:
 
 def check_same_key_in_flight(stage: Stage) -> str:
     key, database = f"flight-{stage.seed}", stage.stack.addresses.database
-    requests = [{"method": "POST", "path": "/v1/reports", "body": REPORT, "key": key, "seconds": 8.0}]
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as lock:
         lock.execute("LOCK TABLE jobs IN SHARE MODE")  # what reads goes on; who writes a job waits, with all it holds
         held = Moment(time.time(), "writes to the table jobs are held up by the grader's lock")
-        first = pool.submit(stage.ask, **requests[0])  # type: ignore[arg-type]
+        first = pool.submit(stage.ask, "POST", "/v1/reports", REPORT, key=key, seconds=8.0)
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass"
         if not stage.until(lambda: first.done() or stage.value(waits) > 0, 4) or first.done():
             raise Unknown("the first request was to wait for the table jobs, and did not")
@@ -203,7 +202,7 @@ def check_same_key_in_flight(stage: Stage) -> str:
     seen = [answered, second]
     if second.status != 409 or not second.headers.get("Retry-After"):
         found = f"{second}" + (" without Retry-After" if second.status == 409 else "")
-        broken = _key_broken(
+        broken = key_broken(
             "two requests with one key; the first was held up in the database when the second came",
             "While a request is being worked on, another with its key is answered with 409 and Retry-After, at once.",
             f"expected 409 with Retry-After, found {found}", seen, second,
@@ -212,7 +211,7 @@ def check_same_key_in_flight(stage: Stage) -> str:
         raise broken
     third = stage.ask("POST", "/v1/reports", REPORT, key=key)
     if (third.status, third.job) != (202, answered.job):
-        raise _key_broken(
+        raise key_broken(
             "the same request again, after the first was answered",
             "After the 409 the client comes back, and gets the first one's answer.",
             f"expected 202 and job {answered.job}, found {third}", [*seen, third], third,
@@ -247,20 +246,3 @@ def check_stays_quick(stage: Stage) -> str:
 
 def _p95(answers: list[Answer]) -> float:
     return sorted(answer.ms for answer in answers)[int(0.95 * len(answers)) - 1]
-
-
-def _rows(stage: Stage) -> list[Moment]:
-    counts = ", ".join(f"{table} {number}" for table, number in stage.counts("reports", "jobs").items())
-    return [Moment(time.time(), f"rows in Postgres by now: {counts}")]
-
-
-def _key_broken(stimulus: str, rule: str, difference: str, seen: list[Answer], wrong: Answer) -> Broken:
-    return Broken(
-        stimulus=stimulus,
-        rule=rule,
-        difference=difference,
-        evidence=[each.moment("this one" if each is wrong else "") for each in seen],
-        costs="A phone in a tunnel sends its payout again because the answer was lost: the money goes twice, or the "
-        "client is told of a job that is not its own.",
-        look=f"{LOOK}; shared/idempotency.py is given, and does the hard part",
-    )

@@ -2,16 +2,23 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from app.on_celery import broker as port
-from app.shared import backend, core, relay, scheduler
+from app.shared import backend, core
 
 from billing.settings import settings
-from tests.spine.conftest import Actor, Spine, actor, configure, spine, until  # noqa: F401
+from tests.spine.conftest import (  # noqa: F401
+    Actor,
+    Spine,
+    actor,
+    configure,
+    relay_and_scheduler,
+    spine,
+    until,
+)
 
 ACTORS = str(Path(__file__).with_name("actors.py"))
 LEASE = 2
@@ -54,14 +61,8 @@ def house_on_rabbitmq(configure: Callable[..., None]) -> Iterator[None]:  # noqa
 
 def _at_work(configure: Callable[..., None]) -> Iterator[None]:  # noqa: F811
     configure(LEASE=LEASE, IO_SLOTS=1, CPU_SLOTS=1, REAPER_PERIOD=0.4, RETRY_BASE=0.1)
-    stop = threading.Event()
-    threads = [threading.Thread(target=loop, args=(stop,)) for loop in (relay.loop, scheduler.loop)]
-    for thread in threads:
-        thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join(15)
+    with relay_and_scheduler():
+        yield
 
 
 @pytest.fixture

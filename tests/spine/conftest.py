@@ -5,15 +5,17 @@ import secrets
 import select
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from app.shared import backend, core, jobs, leases, memory, outbox, relay
+from app.shared import backend, core, jobs, leases, memory, outbox, relay, scheduler
 from app.shared.core import Job
 
 from billing import db
@@ -35,6 +37,19 @@ def _until(condition: Callable[[], Any], seconds: float = 10, every: float = 0.0
 @pytest.fixture
 def until() -> Callable[..., Any]:
     return _until
+
+
+@contextmanager
+def relay_and_scheduler() -> Iterator[None]:
+    """Both at work beside the test, in threads of its own process."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=loop, args=(stop,)) for loop in (relay.loop, scheduler.loop)]
+    for thread in threads:
+        thread.start()
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join(15)
 
 
 @dataclass

@@ -3,17 +3,17 @@
 import json
 import os
 import signal
-import threading
 import time
 import zlib
 from uuid import uuid4
 
 import psutil
 import pytest
-from app.shared import dead_letters, relay, scheduler
+from app.shared import dead_letters
 from redis import Redis
 
 from billing.db import unit
+from tests.spine.conftest import relay_and_scheduler
 
 LEASE = 2
 
@@ -22,14 +22,8 @@ LEASE = 2
 def house(on_rq, configure):
     """Relay and scheduler at work beside the test, with a lease of 2 s and one worker a pool."""
     configure(LEASE=LEASE, IO_SLOTS=1, CPU_SLOTS=1, REAPER_PERIOD=0.4)
-    stop = threading.Event()
-    threads = [threading.Thread(target=loop, args=(stop,)) for loop in (relay.loop, scheduler.loop)]
-    for thread in threads:
-        thread.start()
-    yield
-    stop.set()
-    for thread in threads:
-        thread.join(10)
+    with relay_and_scheduler():
+        yield
 
 
 def acting(worker) -> tuple[int, int]:

@@ -25,7 +25,7 @@ def skewed(runner: Runner, name: str, seconds: float) -> Iterator[bool]:
 
     Yields whether all its instances were heard to read the wrong time.
     """
-    children = [child for child in runner.children() if name in (child.name, child.spec.name)]
+    children = runner.children(name)
     right = {child.name: child.spec for child in children}
     runner.stop(name)
     for child in children:

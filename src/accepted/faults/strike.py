@@ -41,8 +41,7 @@ def owner_of(port: int, candidates: Iterable[psutil.Process]) -> psutil.Process 
 
 def kill_at(runner: Runner, name: str, port: int, victim: Victim, at: float) -> Struck:
     """Kills around the process of `name` that owns the connection from `port`. Returns when it has seen them dead."""
-    children = [child for child in runner.children() if name in (child.name, child.spec.name) and child.pid]
-    for child in children:
+    for child in [one for one in runner.children(name) if one.pid]:
         leader = processes.found(child.pid or 0, child.started or 0.0)
         if leader is None:
             continue

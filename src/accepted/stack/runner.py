@@ -121,10 +121,9 @@ class Runner:
         """Waits until the runner gave up or was closed; `failure` says why. False: the time is over first."""
         return self._over.wait(seconds)
 
-    def children(self) -> list[Child]:
-        """All instances, to look at."""
-        with self._lock:
-            return list(self._children)
+    def children(self, name: str | None = None) -> list[Child]:
+        """The instances of that name (None: all), to look at. Raises KeyError where nothing is called so."""
+        return self._named(name)
 
     def pids(self, name: str) -> list[int]:
         """Pids of the running leaders of that name."""
