@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -65,6 +66,7 @@ class Child:
         self.last_ending: str | None = None
         self.sessions: dict[int, float] = {}  # each start leads a session: pid → start time
         self._popen: subprocess.Popen[bytes] | None = None
+        self._pump: threading.Thread | None = None
 
     @property
     def pid(self) -> int | None:
@@ -96,4 +98,9 @@ class Child:
         # Not reaped before poll(), so the pid is there even if it has ended already.
         self.sessions[popen.pid] = psutil.Process(popen.pid).create_time()
         assert popen.stdout is not None
-        logs.pump(self.name, popen.stdout)
+        self._pump = logs.pump(self.name, popen.stdout)
+
+    def hear_out(self, seconds: float) -> None:
+        """Waits until all that the last start said is in the logs, at most so long: others may hold its pipe open."""
+        if self._pump:
+            self._pump.join(seconds)

@@ -237,5 +237,5 @@ class Runner:
 
     def _problem(self, child: Child, what: str, why: str) -> Problem:
         cure = f"Its output is in {self.logs.directory / f'{child.name}.log'}."
-        processes.until(lambda: bool(self.logs.tail(child.name)), 0.2)  # the last lines may still be on their way
+        child.hear_out(0.2)  # the last lines may still be on their way
         return Problem(what, why, cure, self.logs.tail(child.name))
