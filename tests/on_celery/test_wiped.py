@@ -23,12 +23,13 @@ def test_a_wiped_broker_costs_time_and_nothing_else(spine, house, worker, acting
 
 def test_celery_inspect_shows_what_is_being_done_by_ids_alone(spine, house, worker, acting, until, request, server):
     from celery import Celery
+    from kombu import pools
 
     one = worker("pause")
     job = spine.one_job()
     acting(one)
     app = Celery(broker=request.getfixturevalue(f"{server}_url"), set_as_current=False)
-    with app.connection_for_read() as connection:  # one of the app's pool would outlive the app
+    with app.connection_for_read() as connection:
         inspect = app.control.inspect(timeout=3, connection=connection)
         ((name, active),) = until(inspect.active, 15).items()
         (queues,) = inspect.active_queues().values()
@@ -36,6 +37,7 @@ def test_celery_inspect_shows_what_is_being_done_by_ids_alone(spine, house, work
     assert [(task["name"], task["args"]) for task in active] == [("noop", [str(job.id), "noop"])]
     expected = {"payouts", "emails", "webhooks", "noops"} | ({"dead"} if server == "rabbitmq" else set())
     assert {queue["name"] for queue in queues} == expected
+    pools.reset()  # the question went out through a pool of kombu's, which would outlive the app
     app.close()
     one.go_on()
     until(lambda: spine.look(job) == "succeeded")
