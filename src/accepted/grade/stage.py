@@ -1,7 +1,7 @@
 """What a check stands on: the tree running on servers of its own, and its users' and partners' side of things."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,11 +11,14 @@ from typing import Any, Self, TypeVar
 import httpx
 import psycopg
 
+from accepted.faults.lines import Lines
+from accepted.faults.proxy import Proxies
 from accepted.grade.answer import Answer
 from accepted.grade.evidence import Moment
 from accepted.grade.exercise import Exercise
 from accepted.grade.verdict import Broken, Unknown
 from accepted.stack import processes
+from accepted.stack.environment import Addresses
 from accepted.stack.errors import Problem
 from accepted.stack.procfile import read
 from accepted.stack.run import Stack
@@ -32,6 +35,7 @@ class Stage:
 
     stack: Stack
     http: httpx.Client
+    proxies: Proxies
 
     def __init__(self, exercise: Exercise, tree: Path, backend: str, seed: int) -> None:
         self.exercise, self.tree, self.backend, self.seed = exercise, tree, backend, seed
@@ -41,14 +45,23 @@ class Stage:
         self._acts: dict[Any, Any] = {}
         self._connection: psycopg.Connection[Any] | None = None
 
-    def boot(self) -> float:
-        """Seconds that it took. Raises Broken where the tree does not come up, Problem where a server does not."""
+    def boot(self, scale: Mapping[str, int] | None = None, proxied: Collection[str] = ()) -> float:
+        """Seconds that it took. `scale`: instances by process name. `proxied`: processes all of whose lines go through
+        `proxies`. Raises Broken where the tree does not come up, Problem where a server does not."""
         began = time.monotonic()
         toml = self.exercise.toml
+        lines: Callable[[str, Addresses], Mapping[str, str]] | None = None
+        if proxied:
+            self.proxies = self._done.enter_context(Proxies())
+            every = Lines(self.proxies)
+
+            def lines(name: str, where: Addresses) -> Mapping[str, str]:
+                return every(name, where) if name in proxied else {}
+
         try:
             stack = Stack(
                 self.tree, backend=self.backend, processes=toml.processes, seed="small", env=toml.env, seconds=BOOT,
-                grace=5.0,
+                grace=5.0, scale=scale, lines=lines,
             )  # fmt: skip
             self.stack = stack
             self._done.enter_context(stack)
