@@ -8,7 +8,7 @@ TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
 
-.PHONY: crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
+.PHONY: graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
 
 help: ## this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -51,6 +51,12 @@ lint: $(VENV)/.ready-dev ## ruff and mypy
 
 exercise-%: $(VENV)/.ready-dev ## grade your tree: exercise-1 and so on (TREE= BACKEND= SEED=)
 	@$(BIN)/accepted check $* $(ARGS)
+
+graders: $(VENV)/.ready-dev ## grade the graders: known-bads caught, variants passed (BACKEND= EX=), all backends by default
+	@BACKEND=$(if $(filter file,$(origin BACKEND)),all,$(BACKEND)) $(BIN)/accepted graders $(addprefix --ex ,$(EX)) $(ARGS)
+
+flake: $(VENV)/.ready-dev ## one grader many times, no verdict may differ (EX= N= BACKEND= ONE_CORE=1)
+	@$(BIN)/accepted flake $(or $(EX),1) --times $(or $(N),20) $(if $(ONE_CORE),--one-core) $(ARGS)
 
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)

@@ -13,6 +13,8 @@ import click
 # One line per subcommand: its name, and where its click command is.
 COMMANDS = {
     "check": "accepted.grade.command:check",
+    "graders": "accepted.graders.command:graders",
+    "flake": "accepted.graders.flake:flake",
     "demo": "accepted.demo.command:demo",
     "up": "accepted.stack.up:up",
     "down": "accepted.stack.down:down",

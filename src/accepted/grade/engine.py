@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from accepted.stack.child import ending
 
 LEAVING = 20.0  # s in which the checks' process has to be gone once it was asked to
 Tell = Callable[[Result], None]
+
+
+class Stopped(Exception):
+    """Whoever asked for the grading set its `stop`."""
 
 
 @dataclass
@@ -39,11 +44,13 @@ class Report:
 
 
 def grade(
-    exercise: Exercise, tree: Path, backend: str, seed: int, folder: Path, tell: Tell = lambda result: None
-) -> Report:
+    exercise: Exercise, tree: Path, backend: str, seed: int, folder: Path, tell: Tell = lambda result: None,
+    stop: threading.Event | None = None,
+) -> Report:  # fmt: skip
     """Runs all checks and returns what they came to; `tell` hears of each as it ends. Whole evidence goes to `folder`.
 
-    Raises whatever interrupts it, once nothing is left running.
+    Raises whatever interrupts it, and Stopped once `stop` is set, when nothing is left running. May be called from
+    several threads.
     """
     started, began = time.time(), time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +68,7 @@ def grade(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
             try:
-                late = not _wait(child, reader, began + exercise.toml.seconds)
+                late = not _wait(child, reader, began + exercise.toml.seconds, stop or threading.Event())
             finally:
                 code = _end(child)
         reader.read()
@@ -111,12 +118,13 @@ class _Reader:
             self._tell(result)
 
 
-def _wait(child: subprocess.Popen[bytes], reader: _Reader, deadline: float) -> bool:
+def _wait(child: subprocess.Popen[bytes], reader: _Reader, deadline: float, stop: threading.Event) -> bool:
     while child.poll() is None:
         if time.monotonic() > deadline:
             return False
         reader.read()
-        time.sleep(0.03)
+        if stop.wait(0.03):
+            raise Stopped
     return True
 
 

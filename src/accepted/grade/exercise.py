@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -26,10 +26,14 @@ class Check(Shape):
 
 
 class KnownBad(Shape):
-    """A wrong tree that people really write: its flaw, and the check that has to fail because of it."""
+    """A wrong tree that people really write: its flaw, and the check that has to fail because of it.
+
+    `backends`: where it can be written at all; none named means everywhere.
+    """
 
     flaw: str
     fails: Name
+    backends: tuple[Literal["rq", "celery-redis", "celery-rabbitmq"], ...] = ()
 
 
 class Toml(Shape):
@@ -105,9 +109,20 @@ class Exercise:
             put(tree / change["module"], change, name)
         return tree
 
+    def dependents(self, name: str) -> frozenset[str]:
+        """The checks that can't be judged where this one fails."""
+        found = {name}
+        for each in self.toml.order():
+            if found & set(self.toml.checks[each].needs):
+                found.add(each)
+        return frozenset(found - {name})
+
 
 def put(module: Path, change: Mapping[str, str], name: str) -> None:
-    """One change: `old` becomes `new`, or `code` goes under the module. Raises Problem."""
+    """One change: `old` becomes `new`, `code` goes under the module, or `file` is all of it. Raises Problem."""
+    if "file" in change:
+        module.write_text(change["file"])
+        return
     text = module.read_text()
     if "code" in change:
         module.write_text(f"{text}\n\n{change['code']}")

@@ -1,0 +1,117 @@
+"""The kill matrix: which tree came to what it must, on which backend. No times, so that it changes only with reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from accepted.graders.cases import Case
+from accepted.graders.expected import Outcome
+
+MARKS = {"as it must": "✓", "otherwise": "✗", "not judged": "?"}
+NOT_RUN, NOT_HERE = "·", " "
+LEGEND = "✓ as it must · ✗ otherwise · ? could not be judged · · not run · empty: not written for that backend"
+HEAD = """# The kill matrix
+
+The graders, graded: trees of which it is known what they must come to. A known-bad has one flaw, and has to fail the
+check that names it and no other; a variant is right by another road, and has to pass. Written by
+`accepted graders --write`; no line of it by hand.
+"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of the cases that were run."""
+
+    caught: int
+    known_bads: int
+    refused: int
+    variants: int
+    unrelated: int
+    otherwise: int
+    not_judged: int
+    run: int
+    wanted: int
+
+    def __str__(self) -> str:
+        variants = f"of {self.variants} variants {self.refused or 'none'} failed" if self.variants else "no variants"
+        said = f"{self.caught} of {self.known_bads} known-bads caught, {variants}"
+        said += f", {self.unrelated or 'no'} unrelated check{'s' if self.unrelated != 1 else ''} failed"
+        others = f"; {self.run - self.otherwise - self.not_judged} of {self.run} cases came to what they must"
+        return said + others + (f", {self.wanted - self.run} not run" if self.wanted > self.run else "")
+
+
+Found = Mapping[str, Outcome]  # by the case's id
+
+
+def score(cases: Sequence[Case], found: Found) -> Score:
+    """Sunny days count as cases, not as known-bads."""
+    run = [case for case in cases if case.id in found]
+    bads = [case for case in run if case.kind == "known-bad"]
+    others = [case for case in run if case.kind == "variant"]
+    failed = {case.id: {n for n, status in found[case.id].statuses.items() if status == "fail"} for case in run}
+    return Score(
+        caught=sum(case.fails in failed[case.id] for case in bads), known_bads=len(bads),
+        refused=sum(bool(failed[case.id]) for case in others), variants=len(others),
+        unrelated=sum(len(failed[case.id] - {case.fails}) for case in bads),
+        otherwise=sum(found[case.id].came == "otherwise" for case in run),
+        not_judged=sum(found[case.id].came == "not judged" for case in run),
+        run=len(run), wanted=len(cases),
+    )  # fmt: skip
+
+
+def table(cases: Sequence[Case], found: Found) -> list[list[str]]:
+    """Of one exercise: a row for each tree; what it is, what it must come to, and a mark for each backend."""
+    backends = list(dict.fromkeys(case.backend for case in cases))
+    by_row: dict[tuple[str, str], dict[str, Case]] = {}
+    for case in cases:
+        by_row.setdefault((case.shown, case.must), {})[case.backend] = case
+    rows = [["tree", "must", *backends]]
+    for (shown, must), row in by_row.items():
+        rows.append([shown, must, *(_mark(row.get(backend), found) for backend in backends)])
+    return rows
+
+
+def _mark(case: Case | None, found: Found) -> str:
+    if case is None:
+        return NOT_HERE
+    return MARKS[found[case.id].came] if case.id in found else NOT_RUN
+
+
+def wrongs(cases: Sequence[Case], found: Found) -> list[str]:
+    """A line for each case that did not come to what it must."""
+    odd = [(case, found[case.id]) for case in cases if case.id in found and found[case.id].came != "as it must"]
+    return [f"{case.id}: {case.must} – {outcome.came}: {outcome.why}" for case, outcome in odd]
+
+
+def as_text(cases: Sequence[Case], found: Found) -> list[str]:
+    """For a terminal."""
+    lines: list[str] = []
+    for title, mine in by_exercise(cases):
+        rows = table(mine, found)
+        wide = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+        lines += ["", title, *("  " + "  ".join(f"{c:<{w}}" for c, w in zip(r, wide, strict=True)) for r in rows)]
+    lines += ["", *wrongs(cases, found)]
+    return [line.rstrip() for line in lines]
+
+
+def as_page(cases: Sequence[Case], found: Found) -> str:
+    """docs/kill-matrix.md."""
+    lines = [HEAD, f"**{score(cases, found)}.**", "", LEGEND]
+    for title, mine in by_exercise(cases):
+        first, *rest = table(mine, found)
+        lines += ["", f"## {title}", "", _row(first), _row(["---"] * 2 + [":-:"] * (len(first) - 2))]
+        lines += [_row(row) for row in rest]
+    if odd := wrongs(cases, found):
+        lines += ["", "## Not as it must", "", *(f"- {line}" for line in odd)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def by_exercise(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
+    """In the order of numbers."""
+    found: dict[int, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.exercise.toml.number, []).append(case)
+    return [(mine[0].exercise.title, mine) for _, mine in sorted(found.items())]

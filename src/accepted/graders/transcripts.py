@@ -1,0 +1,109 @@
+"""docs/transcripts/: what a learner reads when a check fails, with all that changes from run to run made equal."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from accepted.demo.screen import Screen
+from accepted.grade import report as reporting
+from accepted.grade.engine import Report
+from accepted.graders.cases import Case
+from accepted.ladder import ROOT
+
+TRANSCRIPTS = ROOT / "docs" / "transcripts"
+PARTS = ("what was done", "first difference", "what was seen", "what it costs", "where to look", "all of it")
+_HEX = r"[0-9a-f]"
+_RULES: tuple[tuple[str, str], ...] = (
+    (r"\b(\w+://)[^\s,)]*", r"\1…"),
+    (r"(/[\w.+-]+)*/(results|accepted-[\w-]+|tmp)(/[\w.+-]+)*(/[\w.-]+\.(txt|log))", r"results\4"),
+    (r"/tmp/[\w./+-]+", "…"),  # noqa: S108 - a pattern, not a place
+    (rf"\b{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}\b", "<id>"),
+    (rf"\b{_HEX}{{8}}-{_HEX}{{4}}…", "<id>…"),
+    (rf"\b{_HEX}{{8}}-{_HEX}{{1,4}}\b", "<id>"),
+    (rf"(?<![\w-])(?=\w*\d){_HEX}{{8,64}}(?![\w-])", "<id>"),
+    (rf"\b([a-z]{{2,4}})_{_HEX}{{6,}}\b", r"\1_<id>"),
+    (r"\b(job|worker|process|pid) (<id>|\d+|[0-9a-f]{8})\b", r"\1 <n>"),
+    (r"\((\d+)(, \d+)*\)(?=:| |$)", "(<n>)"),
+    (r"127\.0\.0\.1:\d+|\bport \d+", "127.0.0.1:<port>"),
+    (r"\b\d+(\.\d+)? (ms|s)\b", r"<t> \2"),
+    (r"\b\d+\.\d{2,3}\b", "<t>"),
+    (r"\bgrade-\d+-\d+\b", "<reference>"),
+)  # fmt: skip
+STAMP = re.compile(r"^(\s*(?:what was seen\s+)?)\d+\.\d{3}  ", re.MULTILINE)
+
+
+def normalised(text: str) -> str:
+    """Ids, times, ports and paths give way to what they are."""
+    text = STAMP.sub(r"\1<t>  ", text)
+    for pattern, instead in _RULES:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def written(case: Case, report: Report) -> str:
+    """The screen of `accepted check`, as it stands without colours."""
+    out = io.StringIO()
+    screen = Screen(out)
+    screen.line(f"$ accepted check {report.exercise} --backend {report.backend}   # {_whose(case)}")
+    screen.line(f"{case.exercise.title}   backend {report.backend}, seed {report.seed}")
+    told = reporting.Told(screen, max(map(len, case.exercise.toml.checks)))
+    for result in report.checks:
+        told(result)
+    for line in reporting.closing(report, f"accepted check {report.exercise} --seed {report.seed}",
+                                  Path("results") / f"{case.exercise.label}.json"):  # fmt: skip
+        screen.line(f"   {line}")
+    return normalised(out.getvalue())
+
+
+def _whose(case: Case) -> str:
+    return "the tree of make start" if case.kind == "start" else "everything below it done, this one not yet"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the first failed check of a transcript says, without line breaks and without figures."""
+
+    check: str
+    rule: str
+    stimulus: str
+    difference: str
+    costs: str
+    look: str
+
+
+def lesson(transcript: str) -> Lesson | None:
+    """None where nothing failed in it."""
+    lines = transcript.splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith("   ✗ ")), None)
+    if start is None:
+        return None
+    check, _, said = lines[start].removeprefix("   ✗ ").partition("  ")
+    told: dict[str, list[str]] = {"rule": [said.strip().removeprefix("fail: ")]}
+    part = "rule"
+    for line in lines[start + 1 :]:
+        if re.match(r"   [✓✗–?!] ", line):
+            break
+        part = next((each for each in PARTS if line.strip().startswith(each)), part)
+        told.setdefault(part, []).append(line.strip().removeprefix(part).strip())
+    joined: Callable[[str], str] = lambda name: _plain(" ".join(told.get(name, ())))  # noqa: E731
+    return Lesson(check.strip(), joined("rule"), *map(joined, (PARTS[0], PARTS[1], PARTS[3], PARTS[4])))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\d+", "0", " ".join(text.split()))
+
+
+def save(case: Case, report: Report, folder: Path = TRANSCRIPTS) -> Path:
+    """Writes check-NN.txt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"check-{case.exercise.label}.txt"
+    path.write_text(written(case, report))
+    return path
+
+
+def is_model(case: Case) -> bool:
+    """Whether it is the one whose transcript is kept: who has done all below, and not this one; on RQ."""
+    own = "prerequisites" if case.exercise.toml.prerequisites else "start"
+    return case.backend == "rq" and case.kind == own
