@@ -13,6 +13,7 @@ from types import FrameType
 import pytest
 
 from accepted.grade.exercise import load
+from accepted.grade.leftovers import adopt_orphans, end_descendants
 from accepted.grade.plugin import Plugin
 from accepted.grade.request import Request
 
@@ -36,13 +37,18 @@ def main(path: str) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     threading.Thread(target=_leave_with, args=(os.getppid(),), name="leave with the parent", daemon=True).start()
-    plugin = Plugin(exercise, Path(request.tree), request.backend, request.seed, Path(request.told), request.evidence)
+    adopt_orphans()
+    os.set_inheritable(request.told, False)
+    plugin = Plugin(exercise, request)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(exercise.folder))  # for what checks.py has beside it
     options = ["-c", os.devnull, "--rootdir", str(exercise.folder), "--noconftest", "--import-mode=importlib"]
     names = ["-o", "python_functions=check_*", "-o", "python_files=checks.py", "-p", "no:cacheprovider"]
-    return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin]))
+    try:
+        return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin]))
+    finally:
+        end_descendants()
 
 
 if __name__ == "__main__":

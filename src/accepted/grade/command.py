@@ -10,8 +10,8 @@ import click
 
 from accepted.demo.screen import Screen
 from accepted.grade import report as reporting
-from accepted.grade.engine import grade
 from accepted.grade.exercise import Exercise, find
+from accepted.grade.settled import grade_into
 from accepted.grade.verdict import USAGE
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
@@ -22,6 +22,8 @@ from accepted.stack.up import Interrupted, Interrupts
 @click.command()
 @click.argument("number", type=int)
 @click.option("--tree", default=None, help="The application to grade (default: $TREE, else solutions).")
+@click.option("--app", default=None, type=click.Path(path_type=Path, file_okay=False), help="Instead of a tree: the "
+              "folder of an app of your own, graded by its Procfile (docs/contract.md).")  # fmt: skip
 @click.option("--backend", envvar="BACKEND", type=click.Choice(CHOICES), default="rq", show_default=True,
               help="The broker and its library.")  # fmt: skip
 @click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
@@ -30,15 +32,18 @@ from accepted.stack.up import Interrupted, Interrupts
 @click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
               help="Where NN.json and the evidence go.")  # fmt: skip
 def check(
-    number: int, tree: str | None, backend: str, seed: int, as_json: bool, junit: Path | None, results: Path
-) -> None:
+    number: int, tree: str | None, app: Path | None, backend: str, seed: int, as_json: bool, junit: Path | None,
+    results: Path,
+) -> None:  # fmt: skip
     """Boot the tree, break things around it as exercise NUMBER says, and judge what its users and partners saw.
 
     Exits 0 where every check passed, 1 where one failed, 2 where it was asked for wrongly, 3 where it could not be
     judged. It grades in its own processes and reads nothing that the app prints. Whoever wants to cheat on their own
     machine still can: this is a teacher, not a proctor.
     """
-    where = Path(tree or os.environ.get("TREE") or "solutions")
+    if tree and app:
+        raise click.UsageError("--tree is a tree like ours, --app an app of your own: name one of them.")
+    where = app or Path(tree or os.environ.get("TREE") or "solutions")
     try:
         exercise, hint, backend = _asked_for(number, where, backend)
     except Problem as problem:
@@ -49,19 +54,19 @@ def check(
     if hint:
         screen.line(f"   {hint}")
     told = reporting.Told(screen, max(map(len, exercise.toml.checks)))
-    folder, file = results / exercise.label, results / f"{exercise.label}.json"
+    file = results / f"{exercise.label}.json"
     try:
         with Interrupts():
-            found = grade(exercise, where, backend, seed, folder, told)
+            found = grade_into(results, exercise, where, backend, seed, told, foreign=app is not None)
     except Interrupted:
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
-    reporting.save(file, reporting.as_json(found) + "\n")
     if junit:
         reporting.save(junit, reporting.junit(found))
     if as_json:
         click.echo(reporting.as_json(found))
-    replay = f"accepted check {number} --tree {shlex.quote(str(where))} --backend {backend} --seed {seed}"
+    place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
+    replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
     for line in reporting.closing(found, replay, file):
         screen.line(f"   {line}")
     sys.exit(found.exit)

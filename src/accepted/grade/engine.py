@@ -1,6 +1,9 @@
 """Runs an exercise's checks in a process of their own, and has a verdict whatever becomes of it."""
 
+import hashlib
 import json
+import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,14 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from accepted.grade.exercise import Exercise
+from accepted.grade.leftovers import GRADING, end_marked
 from accepted.grade.request import Request
 from accepted.grade.verdict import EXIT, Result, Status, overall
 from accepted.stack.child import ending
 
 LEAVING = 20.0  # s in which the checks' process has to be gone once it was asked to
+TETHER = 15.0  # s in which a process that was killed has its servers ended by its tether
+LOG = "grader.log"
 Tell = Callable[[Result], None]
 
 
@@ -45,9 +51,10 @@ class Report:
 
 def grade(
     exercise: Exercise, tree: Path, backend: str, seed: int, folder: Path, tell: Tell = lambda result: None,
-    stop: threading.Event | None = None,
+    stop: threading.Event | None = None, shown: Path | None = None, foreign: bool = False,
 ) -> Report:  # fmt: skip
-    """Runs all checks and returns what they came to; `tell` hears of each as it ends. Whole evidence goes to `folder`.
+    """Runs all checks and returns what they came to; `tell` hears of each as it ends. Whole evidence goes to `folder`,
+    and is spoken of as if it lay in `shown`. `foreign`: an app of somebody's own, which runs in its own folder.
 
     Raises whatever interrupts it, and Stopped once `stop` is set, when nothing is left running. May be called from
     several threads.
@@ -56,23 +63,26 @@ def grade(
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.txt"):
         old.unlink()
-    with tempfile.TemporaryDirectory(prefix="accepted-grade-") as private:
-        told = Path(private) / "told.jsonl"
-        told.touch()
-        request = Request(str(exercise.folder), str(tree.resolve()), backend, seed, str(told), str(folder))
-        reader = _Reader(told, tell)
+    mark, own = secrets.token_hex(8), _digests(exercise)
+    with tempfile.TemporaryDirectory(prefix="accepted-grade-") as private, _Reader(tell) as reader:
+        request = Request(str(exercise.folder), str(tree.resolve()), backend, seed, reader.fd, str(folder),
+                          str(shown or folder), foreign)  # fmt: skip
         command = [sys.executable, "-m", "accepted.grade.child", str(request.write(Path(private) / "request.json"))]
-        log = folder / "grader.log"
-        with log.open("wb") as out:
+        with (folder / LOG).open("wb") as out:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-            )
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                env={**os.environ, GRADING: mark}, pass_fds=[reader.fd],
+            )  # fmt: skip
             try:
                 late = not _wait(child, reader, began + exercise.toml.seconds, stop or threading.Event())
             finally:
                 code = _end(child)
+                end_marked(mark, TETHER if code < 0 else 1.0)
         reader.read()
+    log = (shown or folder) / LOG
     checks = _complete(exercise, reader, late, code, log)
+    if changed := {name for name, _ in own.items() ^ _digests(exercise).items()}:
+        checks.append(_meddled(exercise, sorted(changed)))
     for result in checks:
         if result.name not in reader.results:
             tell(result)
@@ -91,22 +101,32 @@ def versions(backend: str) -> dict[str, str]:
 
 
 class _Reader:
-    """Reads the lines that the checks' process has written, and no others: what an app prints goes to its log."""
+    """Reads what the checks' process says through a pipe of theirs, which nobody else inherits: what an app prints goes
+    to its log, and there is no file of results that it could write to."""
 
-    def __init__(self, path: Path, tell: Tell) -> None:
+    def __init__(self, tell: Tell) -> None:
         self.results: dict[str, Result] = {}
         self.running: str | None = None
         self.ended = False
-        self._path, self._tell, self._at = path, tell, 0
+        self._tell, self._rest = tell, b""
+        self._from, self.fd = os.pipe()
+        os.set_blocking(self._from, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._from)
+        os.close(self.fd)
 
     def read(self) -> None:
-        with self._path.open() as file:
-            file.seek(self._at)
-            for line in iter(file.readline, ""):
-                if not line.endswith("\n"):
-                    break
-                self._at += len(line.encode())
-                self._take(json.loads(line))
+        try:
+            while said := os.read(self._from, 65536):
+                *lines, self._rest = (self._rest + said).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+        except BlockingIOError:
+            return
 
     def _take(self, told: Mapping[str, Any]) -> None:
         self.ended |= "end" in told
@@ -160,3 +180,15 @@ def _complete(exercise: Exercise, reader: _Reader, late: bool, code: int, log: P
     elif dead and all(result.status == "pass" for result in found):
         found.append(Result("leaving", "grader-error", f"the grader {ending(code)}; see {log}", file=str(log)))
     return found
+
+
+def _digests(exercise: Exercise) -> dict[str, str]:
+    """Of the files that judge."""
+    paths = [*exercise.folder.glob("*.py"), exercise.folder / "exercise.toml"]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
+
+
+def _meddled(exercise: Exercise, changed: Sequence[str]) -> Result:
+    what = f"{', '.join(changed)} in {exercise.folder} changed while it graded, so this verdict is nobody's"
+    cure = f"`git diff -- {exercise.folder}` shows how, `git checkout -- {exercise.folder}` restores it"
+    return Result("grader-files", "grader-error", f"{what}; {cure}")

@@ -1,6 +1,7 @@
 """pytest as the engine: it finds the checks and runs them; the order, the skipping and the telling are ours."""
 
 import json
+import os
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from accepted.grade import evidence
+from accepted.grade.appetite import Appetite
 from accepted.grade.exercise import Exercise
+from accepted.grade.request import Request
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Result, Unknown, blocked
 
@@ -19,15 +22,19 @@ from accepted.grade.verdict import Broken, Result, Unknown, blocked
 class Plugin:
     """Writes a line as each check begins, and a line of what it came to."""
 
-    def __init__(self, exercise: Exercise, tree: Path, backend: str, seed: int, told: Path, folder: str) -> None:
-        self.exercise, self.told, self.folder = exercise, told, Path(folder)
+    def __init__(self, exercise: Exercise, request: Request) -> None:
+        self.exercise, self.told = exercise, request.told
+        self.folder, self.shown = Path(request.evidence), Path(request.shown)
         self.results: dict[str, Result] = {}
-        self._stage = Stage(exercise, tree, backend, seed)
+        self._stage = Stage(exercise, Path(request.tree), request.backend, request.seed, request.foreign)
+        self._appetite = Appetite(lambda: getattr(getattr(self._stage, "stack", None), "runner", None))
         self._began = 0.0
 
     @pytest.fixture(scope="session")
     def stage(self) -> Iterator[Stage]:
+        self._appetite.start()
         yield self._stage
+        self._appetite.stop()
         self._stage.close()
 
     # -- pytest's hooks
@@ -44,6 +51,8 @@ class Plugin:
         name = _name(item)
         self._began = time.monotonic()
         self._tell({"begin": name})
+        if greedy := next((one.name for one in self.results.values() if self._ate(one)), None):
+            pytest.skip(f"needs {greedy}, which did not pass")
         if root := blocked(self.exercise.toml.checks[name].needs, self.results):
             pytest.skip(f"needs {root}, which did not pass")
 
@@ -52,6 +61,8 @@ class Plugin:
         named = pyfuncitem._fixtureinfo.argnames
         measured = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in named})
         name = _name(pyfuncitem)
+        if self._appetite.broken:
+            raise self._appetite.broken
         if not isinstance(measured, str) or not measured:
             raise TypeError(f"check {name} did not say what it measured")
         self._end(self._result(name, "pass", measured))
@@ -69,7 +80,16 @@ class Plugin:
 
     # -- what each came to
 
+    def _ate(self, result: Result) -> bool:
+        return (
+            self._appetite.broken is not None
+            and result.status == "fail"
+            and (result.message == self._appetite.broken.rule)
+        )
+
     def _went_wrong(self, name: str, when: str, error: BaseException) -> None:
+        if self._appetite.broken and when == "call":  # whatever came after a process was ended for it
+            error = self._appetite.broken
         if isinstance(error, Broken):
             result = self._broken(name, error)
         elif isinstance(error, Unknown):
@@ -113,11 +133,12 @@ class Plugin:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.txt"
         path.write_text("".join(lines))
-        return str(path)
+        return str(self.shown / path.name)
 
     def _tell(self, line: dict[str, Any]) -> None:
-        with self.told.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        left = json.dumps(line).encode() + b"\n"
+        while left:
+            left = left[os.write(self.told, left) :]
 
 
 def _name(item: pytest.Item) -> str:

@@ -8,14 +8,17 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Request:
-    """What to grade. `told`: a file of JSON lines to write; `evidence`: the folder for whole timelines."""
+    """What to grade. `told`: the file descriptor to write JSON lines to; `evidence`: the folder for whole timelines,
+    which people will find in `shown`; `foreign`: the tree is somebody's own app."""
 
     exercise: str
     tree: str
     backend: str
     seed: int
-    told: str
+    told: int
     evidence: str
+    shown: str
+    foreign: bool
 
     def write(self, path: Path) -> Path:
         path.write_text(json.dumps(asdict(self)))

@@ -41,7 +41,8 @@ class Stack:
     processes: names to start (None: all); `release` runs first in any case.
     scale: instances by process name. env: on top of the contract. seed: scale of `billing.seed`, None for no data.
     fixed_ports: of `web` and `stream`; free ones otherwise. out: gets the merged log stream. lines: each process's
-    own variables, where they differ from the others'. Raises Problem.
+    own variables, where they differ from the others'. cwd: where they run; else in the repository around the tree.
+    Raises Problem.
     """
 
     postgres: Postgres | GivenPostgres
@@ -55,6 +56,7 @@ class Stack:
         scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None, name: str | None = None,
         seed: str | None = None, fixed_ports: Mapping[str, int] | None = None, runs: Path | None = None,
         out: TextIO | None = None, seconds: float = 60.0, grace: float = 10.0, lines: Lines | None = None,
+        cwd: Path | None = None,
     ) -> None:  # fmt: skip
         self.name = name or f"{UNNAMED}{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         require_name(self.name)
@@ -66,6 +68,7 @@ class Stack:
         self.hurry = threading.Event()  # set it to cut short the grace at the end
         self._wanted = None if processes is None else list(processes)
         self._scale, self._extra, self._fixed = dict(scale or {}), dict(env or {}), dict(fixed_ports or {})
+        self._cwd = cwd
         self._lines = lines or (lambda name, where: {})
         self._done = ExitStack()
         self._record = Record(self.folder, self.run_id, str(self.tree) if self.tree else None, self.backend)
@@ -151,7 +154,7 @@ class Stack:
             self._launch(self.rabbitmq)
         partner, store, web, stream = ports.free_ports(4)
         others = third_parties(self.folder.path, partner, store)
-        cwd = root(self.tree) if self.tree else root()
+        cwd = self._cwd or (root(self.tree) if self.tree else root())
         self.runner = Runner(
             env=os.environ, cwd=cwd, logs=logs, tether=tether, grace=self.grace, on_change=self._record.save
         )

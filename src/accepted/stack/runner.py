@@ -16,6 +16,7 @@ from accepted.stack import processes
 from accepted.stack.child import Child, Spec, ending
 from accepted.stack.ending import end
 from accepted.stack.errors import Problem
+from accepted.stack.health import Http
 from accepted.stack.logs import Logs
 from accepted.stack.tether import Tether
 
@@ -114,6 +115,8 @@ class Runner:
                 return
             if time.monotonic() > deadline:
                 waited = f"{pending[0].spec.health} was waited for, {seconds:g} s"
+                if isinstance(health := pending[0].spec.health, Http):
+                    waited += f"; {health.instead(processes.tree(self._leaders(pending[0].name)))}"
                 raise self._problem(pending[0], f"{pending[0].name} is not up", waited)
             time.sleep(0.03)
 

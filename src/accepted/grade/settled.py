@@ -1,0 +1,46 @@
+"""Results that are whole: those of one run, put in place in one step, whoever else grades or writes there."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from accepted.grade import report as reporting
+from accepted.grade.engine import LOG, Report, Tell, grade
+from accepted.grade.exercise import Exercise
+from accepted.stack.errors import cannot_write
+
+
+def grade_into(
+    results: Path, exercise: Exercise, tree: Path, backend: str, seed: int, tell: Tell, foreign: bool = False
+) -> Report:
+    """Grades, and leaves results/NN.json and the evidence in results/NN/. Raises Problem where nothing can be written,
+    before it has begun; and whatever interrupts it, with the results of earlier runs as they were."""
+    folder = results / exercise.label
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise cannot_write(error.filename or folder, error) from error
+    with tempfile.TemporaryDirectory(prefix="accepted-evidence-") as private:
+        staged = Path(private)
+        found = grade(exercise, tree, backend, seed, staged, tell, shown=folder, foreign=foreign)
+        with _alone(results / f".{exercise.label}.lock"):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (LOG, *(f"{check}.txt" for check in exercise.toml.checks)):
+                (folder / name).unlink(missing_ok=True)
+            for path in staged.iterdir():
+                shutil.copy(path, folder / path.name)
+            reporting.save(results / f"{exercise.label}.json", reporting.as_json(found) + "\n")
+    return found
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """One at a time, of all processes."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
