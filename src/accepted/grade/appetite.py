@@ -10,6 +10,7 @@ import psutil
 from accepted.grade.evidence import Moment
 from accepted.grade.verdict import Broken
 from accepted.stack import processes
+from accepted.stack.errors import Problem
 from accepted.stack.runner import Runner
 from accepted.stack.third_parties import NAMES
 
@@ -45,8 +46,9 @@ class Appetite:
                 greedy = set(eaten)
             if greedy:
                 worst = max(greedy, key=lambda process: eaten[process][1])
-                processes.kill(greedy)
                 self.broken = self.broken or _broken(*eaten[worst], worst.pid, total)
+                runner.failure = Problem("the tree ate too much", self.broken.difference, self.broken.look)
+                processes.kill(greedy)  # with the failure in place nobody starts them again
 
     @staticmethod
     def _eaten(runner: Runner) -> dict[psutil.Process, tuple[str, int]]:

@@ -1,7 +1,9 @@
 """The raw broker, as a second client of it sees it: what waits, what was added last, and copies of it."""
 
+import base64
 import json
 import secrets
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,6 +41,15 @@ class Messages(Protocol):
     def newest(self, queue: str) -> Message:
         """A copy of the one that was put there last; it stays where it is."""
 
+    def waiting(self, queue: str) -> list[Message]:
+        """Copies of all that wait, the oldest first; they stay where they are."""
+
+    def parts(self, message: Message) -> dict[str, bytes]:
+        """All that is in it, by name, without what its library wraps around it; `body` is what the worker is told."""
+
+    def forged(self, message: Message, body: bytes, content_type: str) -> Message:
+        """Such a message with another body. Not every library notes the content type."""
+
     def put(self, message: Message, copies: int = 1) -> None:
         """Puts copies behind all that wait, each with a delivery id of its own."""
 
@@ -57,6 +68,18 @@ class Rq:
     def newest(self, queue: str) -> Message:
         id_: Any = self._redis.lindex(PREFIX + queue, -1)
         return Message(queue, self._redis.hgetall(f"rq:job:{id_.decode()}"))
+
+    def waiting(self, queue: str) -> list[Message]:
+        ids: Any = self._redis.lrange(PREFIX + queue, 0, -1)
+        found: list[Any] = [self._redis.hgetall(f"rq:job:{id_.decode()}") for id_ in ids]
+        return [Message(queue, each) for each in found if each]  # a worker may have been quicker
+
+    def parts(self, message: Message) -> dict[str, bytes]:
+        found = {name.decode(): value for name, value in message.body.items()}
+        return {"body": _unpacked(found.pop("data", b"")), **found}
+
+    def forged(self, message: Message, body: bytes, content_type: str) -> Message:
+        return Message(message.queue, {**message.body, b"data": zlib.compress(body)})
 
     def put(self, message: Message, copies: int = 1) -> None:
         for _ in range(copies):
@@ -79,6 +102,22 @@ class CeleryRedis:
 
     def newest(self, queue: str) -> Message:
         return Message(queue, json.loads(self._redis.lindex(queue, 0) or b"{}"))
+
+    def waiting(self, queue: str) -> list[Message]:
+        found: Any = self._redis.lrange(queue, 0, -1)
+        return [Message(queue, json.loads(each)) for each in reversed(found)]
+
+    def parts(self, message: Message) -> dict[str, bytes]:
+        rest = dict(message.body)
+        body = str(rest.pop("body", "")).encode()
+        if rest.get("properties", {}).get("body_encoding") == "base64":
+            body = base64.b64decode(body)
+        return {"body": body, **{name: json.dumps(value).encode() for name, value in rest.items()}}
+
+    def forged(self, message: Message, body: bytes, content_type: str) -> Message:
+        properties = {**message.body["properties"], "body_encoding": "base64"}
+        wrapped = {"body": base64.b64encode(body).decode(), "content-type": content_type, "properties": properties}
+        return Message(message.queue, {**message.body, **wrapped})
 
     def put(self, message: Message, copies: int = 1) -> None:
         for _ in range(copies):
@@ -113,6 +152,27 @@ class CeleryRabbitMQ:
                 channel.basic_publish(message, exchange="", routing_key=queue)
             return Message(queue, waiting[-1])
 
+    def waiting(self, queue: str) -> list[Message]:
+        with self._connected() as connection:
+            channel = connection.channel()
+            found = []
+            while (message := channel.basic_get(queue, no_ack=False)) is not None:
+                found.append(message)
+            for message in found:
+                channel.basic_reject(message.delivery_tag, requeue=True)
+            return [Message(queue, each) for each in found]
+
+    def parts(self, message: Message) -> dict[str, bytes]:
+        body, rest = message.body.body, message.body.properties
+        body = body.encode() if isinstance(body, str) else bytes(body)
+        return {"body": body, **{name: json.dumps(value, default=str).encode() for name, value in rest.items()}}
+
+    def forged(self, message: Message, body: bytes, content_type: str) -> Message:
+        import amqp
+
+        properties = {**message.body.properties, "content_type": content_type, "content_encoding": "binary"}
+        return Message(message.queue, amqp.Message(body, **properties))
+
     def put(self, message: Message, copies: int = 1) -> None:
         with self._connected() as connection:
             channel = connection.channel()
@@ -146,3 +206,10 @@ def added(messages: Messages, before: dict[str, int], seconds: float) -> Message
         return bool(found)
 
     return messages.newest(found[0]) if processes.until(came, seconds, pause=0.05) else None
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data
