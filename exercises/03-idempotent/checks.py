@@ -62,7 +62,7 @@ def check_rollback_leaves_nothing(stage: Stage) -> str:
     one_effect(stage, one, stimulus, rule, scene.marks)
     charge = one.effects(stage)[0]["id"]
     find = "SELECT provider_id FROM payouts WHERE tenant_id || ':payout:' || reference || ':1' = %s"
-    bare = "SELECT count(*) FROM effects WHERE receipt = '{}' AND natural_key = %s"  # of another kind it may well be bare
+    bare = "SELECT count(*) FROM effects WHERE receipt = '{}' AND natural_key = %s"
     kept, half = stage.value(find, one.key), stage.value(bare, one.key)
     if kept != charge or half:
         found = f"payouts.provider_id is {kept}, and {half} row(s) of effects have no receipt"
