@@ -1,0 +1,68 @@
+"""The kill matrix: its score, and that it changes only with what was found. What was found before is remembered."""
+
+from pathlib import Path
+
+from accepted.grade.exercise import find
+from accepted.graders import matrix
+from accepted.graders.cases import cases, digest
+from accepted.graders.command import progress
+from accepted.graders.expected import Outcome
+from accepted.graders.flake import differing
+from accepted.graders.kept import Kept
+from accepted.ladder import REFERENCE, compose
+
+CASES = [case for backend in ("rq", "celery-redis") for case in cases(find(1), backend)]
+FOUND = {
+    case.id: Outcome(case.id, "d", "as it must", statuses={case.fails: "fail"} if case.fails else {}, seconds=n)
+    for n, case in enumerate(CASES)
+}
+
+
+def test_all_as_it_must_be_says_so_and_holds_no_times() -> None:
+    score = matrix.score(CASES, FOUND)
+    assert (score.caught, score.known_bads, score.unrelated, score.otherwise) == (16, 16, 0, 0)
+    page = matrix.as_page(CASES, FOUND)
+    assert page == matrix.as_page(CASES, {key: Outcome(key, "e", "as it must", statuses=one.statuses, seconds=99)
+                                          for key, one in reversed(FOUND.items())})  # fmt: skip
+    assert "**16 of 16 known-bads caught" in page and "Not as it must" not in page
+    assert "| known-bad says-200 | fails answers-at-once, nothing else | ✓ | ✓ |" in page
+
+
+def test_what_is_not_as_it_must_be_stands_there_with_its_reason() -> None:
+    bad = next(case for case in CASES if case.name == "says-200")
+    found = {**FOUND, bad.id: Outcome(bad.id, "d", "otherwise", "nothing failed", statuses={"boots": "pass"})}
+    del found[CASES[0].id]
+    page = matrix.as_page(CASES, found)
+    assert "15 of 16 known-bads caught" in page and "1 not run" in page
+    assert "| ✗ | ✓ |" in page and "| · | ✓ |" in page
+    assert f"- {bad.id}: fails answers-at-once, nothing else – otherwise: nothing failed" in page
+
+
+def test_an_outcome_is_known_until_something_that_it_depends_on_changes(tmp_path: Path) -> None:
+    case = CASES[0]
+    mark = digest(case, REFERENCE)
+    Kept(tmp_path / "kept.jsonl").add(Outcome(case.id, mark, "as it must"))
+    with (tmp_path / "kept.jsonl").open("a") as file:
+        file.write('{"id": "cut sho')
+    kept = Kept(tmp_path / "kept.jsonl")
+    assert kept.find(case.id, digest(case, REFERENCE)) is not None
+    tree = compose(tmp_path / "tree", 9)
+    (tree / "shared" / "routes.py").write_text("# another\n")
+    assert kept.find(case.id, digest(case, tree)) is None
+
+
+def test_what_could_not_be_judged_is_tried_again_the_next_time(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept.jsonl")
+    kept.add(Outcome("a", "d", "not judged"))
+    assert kept.find("a", "d") is None
+
+
+def test_a_run_that_differs_from_most_is_named_with_its_reason() -> None:
+    usual, odd = (("boots", "pass"), ("works", "pass")), (("boots", "pass"), ("works", "unknown"))
+    assert differing([usual, usual, usual], ["", "", ""]) == []
+    assert differing([odd, usual, usual], ["works: late", "", ""]) == ["run 1: works unknown, not pass (works: late)"]
+
+
+def test_the_time_that_is_left_is_said_from_what_it_took_so_far() -> None:
+    assert progress(2, 10, 60.0) == (20, "2 of 10, about 4:00 left")
+    assert progress(10, 10, 60.0) == (100, "10 of 10, about 0:00 left")
