@@ -77,9 +77,10 @@ class Stage:
             self.stack = stack
             self._done.enter_context(stack)
         except Problem as problem:
-            if problem.what.split()[0] not in {*read(self.tree / "Procfile"), "release", "process"} and (
-                not problem.what.startswith("no process")
-            ):
+            name = problem.what.split()[0]
+            if name == "seed" and any("no tables" in line for line in problem.details):
+                problem = Problem("release made no tables", "there is nothing to fill with data", problem.cure)
+            elif name not in {*read(self.tree / "Procfile"), "release", "process", "no"}:
                 raise
             raise self._does_not_boot(problem) from problem
         self.http = self._done.enter_context(httpx.Client(base_url=stack.addresses.web, trust_env=False))

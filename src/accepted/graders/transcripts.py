@@ -18,6 +18,7 @@ _HEX = r"[0-9a-f]"
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\b(\w+://)[^\s,)]*", r"\1…"),
     (r"(/[\w.+-]+)*/(results|accepted-[\w-]+|tmp)(/[\w.+-]+)*(/[\w.-]+\.(txt|log))", r"results\4"),
+    (r"\bresults/graders/(\d\d)-[\w-]+/", r"results/\1/"),
     (r"/tmp/[\w./+-]+", "…"),  # noqa: S108 - a pattern, not a place
     (rf"\b{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}\b", "<id>"),
     (rf"\b{_HEX}{{8}}-{_HEX}{{4}}…", "<id>…"),
