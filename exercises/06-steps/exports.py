@@ -5,13 +5,11 @@ plan that cuts a report (`billing.render.csv`) is given, and cuts at 7 MiB.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
-import psycopg
 
 from accepted.faults.store import Call
-from accepted.grade import evidence
+from accepted.grade import evidence, invoices
 from accepted.grade.answer import Answer
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import TENANT, Stage
@@ -25,18 +23,6 @@ LINES = BIG + SMALL
 WIDE = 100_000  # bytes of a line
 FIRST, SECOND = BIG * WIDE, SMALL * WIDE  # bytes of the parts of export number 0, without what belongs to every row
 STEP, ROOM = 50_000, 20_000  # by so much the next export's parts are larger; at most so much belongs to the rows
-
-_INVOICE = """
-WITH made AS (
-    INSERT INTO invoices (tenant_id, customer_id, number, status, currency, issued_on, due_on, total_cents)
-    SELECT %(tenant)s, min(id), %(number)s, 'open', 'EUR', %(day)s, %(day)s, 0
-    FROM customers WHERE tenant_id = %(tenant)s
-    RETURNING id
-)
-INSERT INTO invoice_lines (invoice_id, position, description, quantity, unit_cents, tax_percent, amount_cents)
-SELECT id, n, repeat('x', %(wide)s + CASE n WHEN 1 THEN %(more)s ELSE 0 END), 1, 100, 0, 100
-FROM made, generate_series(1, %(lines)s) AS n
-"""
 
 
 @dataclass
@@ -85,10 +71,8 @@ def export(stage: Stage, name: str) -> Export:
     number = NAMES.index(name)
     first, last = month(name)
     more = number * STEP
-    with psycopg.connect(stage.stack.addresses.database, connect_timeout=5) as c:
-        for which, lines in (("first", BIG), ("second", SMALL)):
-            values: dict[str, Any] = {"number": f"{name}-{which}", "day": first, "lines": lines}
-            c.execute(_INVOICE, {**values, "tenant": TENANT, "wide": WIDE, "more": more})
+    for which, lines in (("first", BIG), ("second", SMALL)):
+        invoices.write(stage.stack.addresses.database, TENANT, first, [f"{name}-{which}"], lines, WIDE, more)
     answer = stage.ask("POST", "/v1/reports", {"format": "csv", "from": first, "to": last}, seconds=10)
     if answer.status != 202 or not answer.job:
         raise Broken(
@@ -101,9 +85,7 @@ def export(stage: Stage, name: str) -> Export:
 
 def late_invoice(stage: Stage, name: str) -> None:
     """One more invoice of one line, in that export's month."""
-    values = {"number": f"{name}-late", "day": month(name)[1], "lines": 1, "tenant": TENANT, "wide": 10, "more": 0}
-    with psycopg.connect(stage.stack.addresses.database, connect_timeout=5) as c:
-        c.execute(_INVOICE, values)
+    invoices.write(stage.stack.addresses.database, TENANT, month(name)[1], [f"{name}-late"], 1, 10)
 
 
 def file_of(stage: Stage, one: Export) -> tuple[int, int]:

@@ -65,8 +65,8 @@ Rule = Callable[[Call], float]  # for how many seconds the answer is held back
 class HeldStore:
     """`with HeldStore() as store:` serves at `store.url` (an OBJECT_STORE_URL) until the block is left.
 
-    `rule` is asked for each call: of a part after it was stored, of any other before it is done. What it returns is
-    for how long the call is held back then; `math.inf`: until its client is gone, or `release`.
+    `rule` is asked for each call, before it is done (its `status` is None) and after. What it returns is for how long
+    the call is held back then; `math.inf`: until its client is gone, or `release`. Of a part it is asked after only.
     """
 
     url: str
@@ -138,7 +138,7 @@ class HeldStore:
                 call.size, call.status = request[REQUEST]["bytes"], answer.status
                 if request[REQUEST].get("broke"):
                     call.status, call.left = None, call.left or time.time()
-                elif call.op == "part":
+                else:
                     await self._hold(request, call)
                 return answer
             finally:

@@ -1,0 +1,186 @@
+"""Exercise 9, judged by the memory of processes, by what lies in the object store, and by who gets which file."""
+
+import time
+from urllib.parse import parse_qs, urlsplit
+
+from exports import Got, Report, get, job_of, large, over, url_of, whole
+from memory import Growth
+from play import TTL, killed, left, swept, three
+from urls import changed, told, with_ids_of
+
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import OTHER, TENANT, Stage
+from accepted.grade.verdict import Broken, Unknown
+from billing.seed import token
+
+PARTS = 20
+BUDGET = 24_000_000  # bytes: three parts of a report
+BEHIND = 300.0  # s for which a URL of the store may be good, to which ours redirects
+MB = 1_000_000
+SIGNED = "The URL is the key to the file, and it fits as it was given out, or not at all."
+
+
+def check_boots(stage: Stage) -> str:
+    return f"four processes after {stage.boot(held_store=True):.1f} s"
+
+
+def check_works(stage: Stage) -> str:
+    scene = stage.played(three)
+    for one in scene.asked.values():
+        if wrong := whole(stage, one):
+            raise broken(stage, one, "three reports at the same time", "A report that was accepted is made.", wrong)
+    return f"{len(scene.asked)} reports, each worker made one"
+
+
+def check_url_works(stage: Stage) -> str:
+    one = stage.played(three).asked["ours"]
+    for _ in range(5):
+        at, url = time.monotonic(), url_of(stage, one)
+        got = get(url)
+        if got.opened or time.monotonic() - at < TTL - 1:
+            break  # otherwise the machine was so slow that the URL's time was over
+    if not got.opened:
+        rule = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
+        raise broken(stage, one, "GET of the URL that the job shows", rule, f"expected the file, found {got}")
+    stage.played(given_out)
+    return f"a file of {got.lines} lines behind {urlsplit(url).path[:24]}…"
+
+
+def check_url_is_signed(stage: Stage) -> str:
+    scene = stage.played(three)
+    one = scene.asked["ours"]
+    url = url_of(stage, one)
+    other = with_ids_of(stage, url, one, scene.asked["our other"])
+    tried = [*changed(url), ("another report of the same tenant", other)]
+    refused(stage, one, tried, "GET of a report's URL, with {} changed", SIGNED)
+    return f"{len(tried)} changes, each refused"
+
+
+def check_url_of_another_tenant(stage: Stage) -> str:
+    scene = stage.played(three)
+    ours, theirs = scene.asked["ours"], scene.asked["theirs"]
+    rule = "A tenant's file is for the tenant, and for whoever got its URL from it: for others it does not exist."
+    answer = stage.ask("GET", f"/jobs/{theirs.job}/artifact", tenant=TENANT)
+    if answer.status != 404:
+        raise broken(stage, theirs, f"GET of its artifact, as {TENANT}", rule, f"expected 404, found {answer}")
+    got = get(url_of(stage, theirs), {"Authorization": f"Bearer {token(TENANT)}"})
+    if got.opened:
+        raise broken(stage, theirs, f"GET of its URL, as {TENANT}", rule, f"expected 404, found {got}")
+    url = url_of(stage, ours)
+    tried = [(f"the report for one of {OTHER}", with_ids_of(stage, url, ours, theirs))]
+    refused(stage, ours, tried, "GET of a report's URL, with {} changed", rule)
+    return f"nothing of {OTHER} for {TENANT}: by its job, by its URL, by ids put into our own"
+
+
+def check_flat_memory(stage: Stage) -> str:
+    with Growth(stage) as grown:
+        one = large(stage, "big", PARTS)
+        began = time.time()
+        done = stage.until(lambda: over(stage, one), 90)
+        ended = time.time()
+    if not done:
+        raise Unknown("the large export was not over within 90 s")
+    if wrong := whole(stage, one):
+        raise broken(stage, one, f"an export of {PARTS} parts", "The file is the whole report, however large.", wrong)
+    size = job_of(stage, one)["result"]["bytes"]
+    name, most = max(grown.by_name().items(), key=lambda each: each[1])
+    if most > BUDGET:
+        rule = f"Memory does not grow with the report: a process needs at most {BUDGET / MB:.0f} MB above what it had."
+        difference = f"expected {BUDGET / MB:.0f} MB at most, found that {name} grew by {most / MB:.0f} MB"
+        marks = [Moment(began, f"an export of {size / MB:.0f} MB is asked for"),
+                 Moment(ended, f"{name} has held {most / MB:.0f} MB more than before", "the peak")]  # fmt: skip
+        raise broken(stage, one, f"one export of {size / MB:.0f} MB", rule, difference, marks)
+    return f"{size / MB:.0f} MB made with {most / MB:.1f} MB more than before, in {ended - began:.1f} s"
+
+
+def check_workers_killed(stage: Stage) -> str:
+    scene = stage.played(killed)
+    return f"{len(scene.asked)} uploads stood when their workers died"
+
+
+def check_resumes(stage: Stage) -> str:
+    scene = stage.played(killed)
+    for one in scene.asked.values():
+        if wrong := whole(stage, one):
+            where = {"begin": "begun an upload", "part": "stored its last part", "end": "made the file"}[one.name]
+            stimulus = f"the worker was killed when the store had {where}, and had not told it so"
+            rule = "An upload that was cut off is taken up, or done again: the file is the whole report."
+            raise broken(stage, one, stimulus, rule, wrong, scene.marks)
+    return f"{len(scene.asked)} uploads cut off, {len(scene.asked)} files, all whole"
+
+
+def check_no_orphan_object(stage: Stage) -> str:
+    scene = stage.played(swept)
+    objects, _ = left(stage)
+    if objects:
+        raise orphans(stage, objects, "objects that no report points at", scene.marks)
+    return f"{len(stage.store.objects())} objects, each of them a report's file"
+
+
+def check_no_orphan_upload(stage: Stage) -> str:
+    scene = stage.played(swept)
+    _, uploads = left(stage)
+    if uploads:
+        raise orphans(stage, uploads, "uploads that nobody will finish", scene.marks)
+    return "no upload is left open"
+
+
+def check_url_expires(stage: Stage) -> str:
+    one = stage.played(three).asked["ours"]
+    url, at, fresh = stage.played(given_out)
+    behind = [parse_qs(urlsplit(hop).query).get("expires", [""])[0] for hop in fresh.through[1:] or fresh.through]
+    lasts = max([float(until) - at for until in behind if until.isdigit()], default=0.0)
+    stage.until(lambda: time.time() > at + TTL + 1.5, TTL + 3)
+    got = get(url)
+    rule = f"A URL is good for URL_TTL seconds, here {TTL:g}, and what it redirects to for {BEHIND:g} at most."
+    seen = [Moment(at, f"GET {told(url)} → {fresh}"), Moment(time.time(), f"GET {told(url)} → {got}")]
+    if got.opened:
+        difference = f"expected 410 or 403 after {TTL + 1.5:g} s, found {got}"
+        raise broken(stage, one, "GET of a report's URL when its time was over", rule, difference, seen)
+    if lasts > BEHIND:
+        difference = f"expected that URL to be good for {BEHIND:g} s at most, found {lasts:.0f} s"
+        raise broken(stage, one, "GET of a report's URL, which led on to one of the store's", rule, difference, seen)
+    return f"{got.status} after {TTL + 1.5:g} s"
+
+
+def given_out(stage: Stage) -> tuple[str, float, Got]:
+    """A URL, when it was given out, and what it came to then."""
+    url, at = url_of(stage, stage.played(three).asked["ours"]), time.time()
+    return url, at, get(url)
+
+
+# -- what several of them say
+
+
+def refused(stage: Stage, one: Report, tried: list[tuple[str, str]], stimulus: str, rule: str) -> None:
+    for what, url in tried:
+        got: Got = get(url)
+        if got.opened or got.status >= 500:
+            seen = [Moment(time.time(), f"GET {told(url)} → {got}", "this one")]
+            difference = f"expected a refusal (403, 404, 410), found {got}"
+            raise broken(stage, one, stimulus.format(what), rule, difference, seen)
+
+
+def orphans(stage: Stage, keys: list[str], what: str, marks: list[Moment]) -> Broken:
+    one = stage.played(killed).asked["begin"]
+    rule = (
+        "What killed runs leave is swept after an hour: under TENANT/reports/REPORT/vVERSION/NUMBER.csv the sweep "
+        "knows whose it is. What nobody can find is paid for, for ever."
+    )
+    seen = [*marks, *(Moment(time.time(), f"in the store: {key}", "an orphan") for key in keys)]
+    return broken(
+        stage, one, "workers were killed in their uploads; the reports were made; the scheduler swept", rule,
+        f"expected none, found {len(keys)} {what}, the first: {keys[0]}", seen,
+    )  # fmt: skip
+
+
+def broken(
+    stage: Stage, one: Report, stimulus: str, rule: str, difference: str, marks: list[Moment] | None = None
+) -> Broken:
+    costs = (
+        "One large customer's export takes a worker's whole memory, and all that run beside it; and a link that was "
+        "sent on opens somebody's books for everybody."
+    )
+    look = "shared/artifacts.py; hints/1.md of this exercise"
+    return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=[*(marks or []), *one.seen(stage)],
+                  costs=costs, look=look, logs=["worker-cpu", "web"])  # fmt: skip
