@@ -5,6 +5,7 @@ holder. Its messages are RQ's usual pickles. Money, mail and webhooks are safe w
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ import random
 import sys
 import time
 import uuid
+from email.utils import parsedate_to_datetime
 
 import httpx
 import psycopg
@@ -34,6 +36,7 @@ def db():
     return psycopg.connect(os.environ["DATABASE_URL"], row_factory=dict_row, connect_timeout=5)
 
 
+@functools.cache
 def broker():
     return Redis.from_url(os.environ["BROKER_URL"], socket_timeout=3, socket_connect_timeout=3)
 
@@ -345,14 +348,23 @@ def once(c, row):
     return done["receipt"] if done else ACTS[row["kind"]](c, row)
 
 
+def seconds(retry_after):
+    """What a header of that name asks for, as a number or as a date; None where it does not."""
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() + 1 - time.time())  # dates have no fractions
+    except ValueError:
+        return None
+
+
 def call(method, path, row, **more):
     headers = {"traceparent": row["traceparent"], "X-Worker": f"books:{os.getpid()}", **more.pop("headers", {})}
     timeout = float(os.environ.get("PARTNER_TIMEOUT") or 5)
     got = httpx.request(method, f"{PARTNER}{path}", headers=headers, timeout=timeout, trust_env=False, **more)
     if got.status_code >= 400:
         again = got.status_code >= 500 or got.status_code in (408, 425, 429)
-        after = got.headers.get("Retry-After", "")
-        raise Failed(f"the partner answered {got.status_code}", not again, float(after) if after.isdigit() else None)
+        raise Failed(f"the partner answered {got.status_code}", not again, seconds(got.headers.get("Retry-After", "")))
     return got
 
 
