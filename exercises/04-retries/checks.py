@@ -1,0 +1,180 @@
+"""Exercise 4, judged by the partner's ledger: who called again, how often, and after how long."""
+
+from mails import Mail, timeline
+from play import NOT_NOW, RETRY_AFTER, SLOTS, SOON, Burst, burst, cast, waiting
+from waits import ATTEMPTS, BASE, CAP, FEWEST, Waits, waits
+
+from accepted.grade import evidence
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import Stage
+from accepted.grade.verdict import Broken, Unknown
+
+LATE = 2.0  # s of lag, above which waits say little
+FULL = 0.55 * CAP  # s: between half a jitter's width, 0.4 of the cap, and a full one's, 0.8
+SLACK = 0.25  # s between the provider's clock and that of whoever read its answer
+MANY = "two invoices changed; each of their webhooks was answered with 503 four times"
+
+
+def check_boots(stage: Stage) -> str:
+    return f"four processes after {stage.boot():.1f} s"
+
+
+def check_works(stage: Stage) -> str:
+    return f"charged {stage.played(works):.2f} s after it was asked for"
+
+
+def works(stage: Stage) -> float:
+    """Seconds from asking for a payout to its charge, nothing going wrong."""
+    answer = stage.ask("POST", "/v1/payouts", stage.payout(), key=f"works-{stage.seed}", seconds=10)
+    done = stage.until(lambda: stage.state(answer.job or "") == "succeeded", SOON)
+    calls = stage.ledger(kind="charge")["calls"]
+    if not done or len(calls) != 1:
+        state = stage.state(answer.job or "") or str(answer)
+        raise broken(
+            "one payout, nothing going wrong", "What succeeds is tried once.",
+            f"expected one call and a job that succeeds within {SOON:g} s, found {len(calls)} and {state}",
+            evidence.calls(stage.ledger(kind="charge")),
+        )  # fmt: skip
+    return float(calls[0]["at"] - answer.at)
+
+
+def check_pool_stays_free(stage: Stage) -> str:
+    scene = stage.played(waiting)
+    if not scene.charged_at or scene.charged_at >= scene.free_at:
+        left, usual = scene.free_at - scene.asked_at, stage.played(works)
+        if left < RETRY_AFTER / 2 or usual > left / 2:
+            found = f"{left:.1f} s were left, and without them it took {usual:.1f} s"
+            raise Unknown(f"a payout was to be asked for while jobs wait; {found}")
+        took = f"{scene.charged_at - scene.asked_at:.1f} s" if scene.charged_at else "for ever"
+        raise broken(
+            f"{len(scene.mails)} e-mails were answered with 503 and Retry-After: {RETRY_AFTER}; meanwhile a payout was"
+            f" asked for, of {SLOTS} workers",
+            "A job that waits for its next attempt holds no worker.",
+            f"expected the payout's charge before any of them is due ({left:.1f} s), found it waited {took}",
+            scene.marks, costs="One partner that is down stops all work: everybody waits for those who wait.",
+        )  # fmt: skip
+    return f"a payout was charged in {scene.charged_at - scene.asked_at:.2f} s, while {len(scene.mails)} jobs waited"
+
+
+def check_spaced(stage: Stage) -> str:
+    scene = stage.played(burst)
+    found = waits(scene.deliveries)
+    few = "expected {} attempts at each of {} webhooks, {}"
+    if len(found.late) < 2 * FEWEST:
+        if len(scene.deliveries) < FEWEST:
+            raise Unknown(f"{scene.expected} webhooks were to be refused, and {len(scene.deliveries)} were sent")
+        most = max(map(len, scene.deliveries.values()))
+        rule = "What a partner can't do now (503) is tried again, soon enough to be of use."
+        raise of_many(scene, found, rule, few.format(ATTEMPTS, scene.expected, f"found {most} at most"))
+    mean = sum(found.late) / len(found.late)
+    if found.lag > LATE and found.width < FULL:  # so much lag changes by as much: it could pass for a wait, or hide one
+        raise Unknown(f"a job that was due waited {found.lag:.1f} s for a worker: the machine is too busy to tell")
+    if mean - found.lag < CAP / 4:
+        raise of_many(
+            scene, found, "Waits grow: their ceiling is RETRY_BASE, doubled with each attempt, up to RETRY_CAP.",
+            f"expected the waits after attempts 3 and 4 to be {CAP / 2:g} s on average, found {mean:.2f} s",
+        )  # fmt: skip
+    return f"{len(found.late)} waits after the third and fourth attempt: {mean:.2f} s on average, ceiling {CAP:g} s"
+
+
+def check_spread(stage: Stage) -> str:
+    scene = stage.played(burst)
+    found = waits(scene.deliveries)
+    if found.width < FULL:
+        raise of_many(
+            scene, found, "Full jitter: a wait is drawn evenly between nothing and its ceiling, for each job anew.",
+            f"expected four fifths of the late waits to fill {0.8 * CAP:g} s, found them within {found.width:.2f} s",
+            "The partner comes up again, and all who failed together call in the same second: down it goes.",
+        )  # fmt: skip
+    return f"four fifths of {len(found.late)} waits fill {found.width:.1f} s of {CAP:g}"
+
+
+def check_wait_is_capped(stage: Stage) -> str:
+    found = waits(stage.played(burst).deliveries)
+    last, before = found.beyond(ATTEMPTS - 1), found.beyond(ATTEMPTS - 2)
+    longest = max(found.after[ATTEMPTS - 1], default=0)
+    if last - before > 0.12:
+        raise of_many(
+            stage.played(burst), found, "The ceiling stops growing at RETRY_CAP.",
+            f"expected none above {CAP:g} s, found {last:.0%} of the last ones far above, the longest {longest:.1f} s",
+            "The partner is back after a minute; some of its customers hear of it tomorrow.",
+        )  # fmt: skip
+    return f"the last waits are as long as those before; the longest took {longest:.1f} s"
+
+
+def check_attempts_are_capped(stage: Stage) -> str:
+    rule = "MAX_ATTEMPTS counts all runs, the first as well; after the last one the job has failed."
+    for mail in stage.played(burst).told("hopeless"):
+        number = judged(stage, mail, "every attempt to send an e-mail was answered with 503", rule, ATTEMPTS, "failed")
+    return f"{number} attempts, then the job had failed"
+
+
+def check_refusals_are_final(stage: Stage) -> str:
+    mails = stage.played(burst).told("final")
+    rule = "A 4xx says that the request is wrong. It will be as wrong the next time: one attempt, then it has failed."
+    for mail in mails:
+        judged(stage, mail, f"the provider answered an e-mail with {mail.told.split()[1]}", rule, 1, "failed")
+    return f"one call each for {', '.join(mail.told.split()[1] for mail in mails)}"
+
+
+def check_not_now_is_tried_again(stage: Stage) -> str:
+    rule = "408, 425 and 429 speak of this moment, not of the request: the next attempt may go well."
+    for mail in stage.played(burst).told("not now"):
+        judged(stage, mail, f"the provider answered an e-mail with {mail.told.split()[2]}, once", rule, 2, "succeeded")
+    return f"{', '.join(map(str, NOT_NOW))}: two calls each, and the mail is out"
+
+
+def check_cut_line_is_tried_again(stage: Stage) -> str:
+    (mail,) = stage.played(burst).told("cut")
+    rule = "A connection that breaks says nothing about the request: it is tried again."
+    judged(stage, mail, "the connection was cut before the provider had done anything, once", rule, 2, "succeeded")
+    return "two calls, and the mail is out"
+
+
+def check_retry_after_is_kept(stage: Stage) -> str:
+    scene = stage.played(waiting)
+    rule = "Who is told when to come back does not come sooner."
+    soonest = float("inf")
+    for mail in scene.mails:
+        stimulus = f"the provider answered an e-mail with 503 and Retry-After, {RETRY_AFTER} s in {mail.told}"
+        if not stage.until(lambda mail=mail: len(mail.calls(stage)) > 1, SOON):  # type: ignore[misc]
+            raise broken(stimulus, rule, f"expected a second attempt within {SOON:g} s, found none", mail.seen(stage))
+        first, second = mail.calls(stage)[:2]
+        if first.get("status") != 503:
+            raise Unknown(f"the provider was to refuse {first['key']} once, and answered {first.get('status')}")
+        waited = second["at"] - first["ended"]
+        soonest = min(soonest, waited)
+        if waited < RETRY_AFTER - SLACK:
+            seen = timeline(mail.calls(stage), "too soon")
+            raise broken(stimulus, rule, f"expected {RETRY_AFTER} s at least, found {waited:.2f} s", seen,
+                         "The partner counts who does not listen, and locks your key out for a day.")  # fmt: skip
+    told = stage.played(cast)
+    return f"{len(told.seconds)} told in seconds and {len(told.date)} by date; the first was back after {soonest:.2f} s"
+
+
+def judged(stage: Stage, mail: Mail, stimulus: str, rule: str, attempts: int, state: str) -> int:
+    """So many attempts, and the job in that state. Raises Broken."""
+    calls = mail.calls(stage)
+    if not calls:
+        raise Unknown(f"an e-mail of invoice {mail.invoice} was to be refused, and nobody tried to send it")
+    now = stage.state(mail.job)
+    if len(calls) != attempts or now != state:
+        difference = f"expected {attempts} attempt(s) and job {mail.job[:8]} {state}, found {len(calls)} and {now}"
+        seen = [*timeline(calls, "one too many", attempts), *mail.seen(stage)[len(calls) :]]
+        raise broken(stimulus, rule, difference, seen)
+    return len(calls)
+
+
+def of_many(scene: Burst, found: Waits, rule: str, difference: str, costs: str = "") -> Broken:
+    """With the attempts at the webhook that was tried most often, and the figures of all."""
+    calls = max(scene.deliveries.values(), key=len)
+    last = max(call["at"] for call in calls)
+    figures = [Moment(last + n / 1e6, line, "of all") for n, line in enumerate(found.figures(), 1)]
+    stimulus = f"{MANY}, {len(scene.deliveries)} in all; RETRY_BASE is {BASE:g}, RETRY_CAP {CAP:g}"
+    return broken(stimulus, rule, difference, [*timeline(calls, since=99), *figures], costs)
+
+
+def broken(stimulus: str, rule: str, difference: str, seen: list[Moment], costs: str = "") -> Broken:
+    costs = costs or "A partner in trouble is called more than ever by those who need it most; or never again."
+    return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=seen, costs=costs,
+                  look="shared/retries.py; hints/1.md of this exercise", logs=["worker-io"])  # fmt: skip

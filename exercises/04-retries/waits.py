@@ -1,0 +1,75 @@
+"""The waits between attempts of many jobs, as a distribution. Pure: calls of a ledger in, figures out.
+
+What is seen is the wait that was drawn plus the time until somebody is free. That lag is never judged: it is taken
+off, or two shares or two ends of one distribution are compared, in both of which it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+BASE, CAP, ATTEMPTS = 1.0, 4.0, 5  # as exercise.toml sets them: s, s, runs
+FEWEST = 20  # waits to judge by
+
+
+def ceiling(attempt: int) -> float:
+    """Seconds: the longest wait after that attempt."""
+    return min(CAP, BASE * 2 ** (attempt - 1))
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Seconds, by the attempt that they followed."""
+
+    after: Mapping[int, Sequence[float]]
+
+    @property
+    def late(self) -> list[float]:
+        """Those that have reached the cap: after the third attempt and the fourth."""
+        return sorted(one for attempt in (3, 4) for one in self.after.get(attempt, []))
+
+    @property
+    def width(self) -> float:
+        """Seconds from the tenth to the ninetieth percentile of the late waits. A uniform draw from 0 to 4 has 3.2;
+        one from 2 to 4 has 1.6; a lag that is always there does not change it."""
+        return quantile(self.late, 0.9) - quantile(self.late, 0.1)
+
+    @property
+    def lag(self) -> float:
+        """Seconds between due and done, as the shortest of the first waits tell."""
+        return max(0.0, quantile(sorted(self.after.get(1, [])), 0.1) - 0.1 * ceiling(1))
+
+    def beyond(self, attempt: int) -> float:
+        """The share of the waits after that attempt that are longer than the cap, lag and a second and a half."""
+        found = self.after.get(attempt, [])
+        return sum(one > CAP + self.lag + 1.5 for one in found) / max(1, len(found))
+
+    def figures(self) -> list[str]:
+        """A line for each attempt."""
+        lines = []
+        for attempt, found in sorted(self.after.items()):
+            if not found:
+                continue
+            few = ", ".join(f"{quantile(sorted(found), part):.2f}" for part in (0, 0.1, 0.5, 0.9, 1))
+            lines.append(
+                f"after attempt {attempt}: {len(found)} waits, mean {fmean(found):.2f} s;"
+                f" least, 10 %, half, 90 %, longest: {few} s; ceiling {ceiling(attempt):g} s"
+            )
+        return lines
+
+
+def waits(calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Waits:
+    """Of calls by key, each key's in their order."""
+    found: dict[int, list[float]] = {attempt: [] for attempt in range(1, ATTEMPTS)}
+    for each in calls.values():
+        for attempt, (before, call) in enumerate(pairwise(each), 1):
+            if attempt in found and "ended" in before:
+                found[attempt].append(call["at"] - before["ended"])
+    return Waits(found)
+
+
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """Of values in order; 0 of none."""
+    return ordered[round(part * (len(ordered) - 1))] if ordered else 0.0
