@@ -7,11 +7,14 @@ for the job names the token it was claimed with, so a worker that was frozen and
 import os
 import socket
 import time
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from billing.plain import Plain
 from billing.settings import settings
 
 from . import jobs
@@ -42,7 +45,7 @@ def worker_name(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}"
 
 
-def claim(s: Session | Connection, job_id: JobId) -> Claim:
+def claim(s: Session | Plain, job_id: JobId) -> Claim:
     """Takes the job for one lease. Raises Refused (not there, not queued, paused) or Exhausted (too many crashes)."""
     at = time.monotonic()  # before the statement: the local idea of the lease must end first
     row = _take(s, job_id)
@@ -57,7 +60,7 @@ def claim(s: Session | Connection, job_id: JobId) -> Claim:
     return Claim(job, job.fence, at + min(settings().lease, box), at + box)
 
 
-def _take(s: Session | Connection, job_id: JobId) -> RowMapping | None:
+def _take(s: Session | Plain, job_id: JobId) -> Mapping[str, Any] | RowMapping | None:
     values = {
         "id": job_id,
         "worker": worker_name(os.getpid()),
@@ -69,7 +72,7 @@ def _take(s: Session | Connection, job_id: JobId) -> RowMapping | None:
     return s.execute(_CLAIM, values).mappings().one_or_none()
 
 
-def _no(s: Session | Connection, job_id: JobId) -> None:
+def _no(s: Session | Plain, job_id: JobId) -> None:
     """Raises what keeps the job from being taken, unless that is a pause."""
     job = jobs.get(s, job_id)
     if job is None:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import text
 
 from billing.db import transaction
+from billing.plain import Plain
 from billing.settings import settings
 
 from .core import Claim, LostLease, NotYet, Receipt
@@ -14,17 +15,19 @@ from .core import Claim, LostLease, NotYet, Receipt
 # Between two statements of any other transaction a session may idle for little more than one call to a partner. An act
 # may take several (ask, then send), each with its time to connect and its time to answer.
 _PATIENCE = "set_config('idle_in_transaction_session_timeout', :patience, true)"
+# The receipt need not be on the disk before the job's end is, which comes later in the log, and is waited for. Should
+# Postgres crash in between, both are gone: the job comes back and acts with the same key, as if its worker had died.
+_NO_WAIT = "set_config('synchronous_commit', 'off', true)"
 _PATIENT = text(f"SELECT {_PATIENCE}")
 _MINE = "ON CONFLICT DO NOTHING RETURNING natural_key"
 _INTEND = text(f"INSERT INTO effects (natural_key) VALUES (:key) {_MINE}")
 _INTEND_FOR = text(f"""
-WITH claimed AS (SELECT id, {_PATIENCE} FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'),
+WITH claimed AS (SELECT id, {_PATIENCE}, {_NO_WAIT} FROM jobs WHERE id = :id AND fence = :fence AND state = 'running'),
     mine AS (INSERT INTO effects (natural_key, job_id) SELECT :key, id FROM claimed {_MINE})
 SELECT EXISTS (SELECT FROM claimed) AS claimed, EXISTS (SELECT FROM mine) AS mine
 """)
 _RECEIPT = text("SELECT receipt FROM effects WHERE natural_key = :key")
 _STORE = text("UPDATE effects SET receipt = CAST(:receipt AS jsonb) WHERE natural_key = :key")
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None) -> Receipt:
@@ -41,20 +44,18 @@ def once(key: str, act: Callable[[str], Receipt], *, claim: Claim | None = None)
     with transaction() as s:
         try:
             mine = _intend(s, key, claim)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                raise
+        except LockNotAvailable as error:
             raise NotYet("another worker is at the same effect", delay=1) from error
         if not mine:
             stored = s.execute(_RECEIPT, {"key": key}).scalar_one()
             return Receipt(stored.get("reference", ""), stored.get("detail", {}))
         receipt = act(key)
         kept = {"reference": receipt.reference, "detail": dict(receipt.detail)}
-        s.execute(_STORE, {"key": key, "receipt": json.dumps(kept)})
+        s.finish(_STORE, {"key": key, "receipt": json.dumps(kept)})
     return receipt
 
 
-def _intend(s: Connection, key: str, claim: Claim | None) -> bool:
+def _intend(s: Plain, key: str, claim: Claim | None) -> bool:
     """Writes down what is about to be done; False where it is on record. Raises LostLease."""
     patience = {"patience": str(int(settings().partner_timeout * 4000) + 2000)}
     if claim is None:
@@ -62,6 +63,6 @@ def _intend(s: Connection, key: str, claim: Claim | None) -> bool:
         return s.execute(_INTEND, {"key": key}).first() is not None
     # One round trip: CTEs that are read twice are worked out once, and the INSERT is of what the first one found.
     found = s.execute(_INTEND_FOR, {"key": key, "id": claim.job.id, "fence": claim.fence, **patience}).one()
-    if not found.claimed:
+    if not found["claimed"]:
         raise LostLease(f"job {claim.job.id}: taken over before its effect")
-    return bool(found.mine)
+    return bool(found["mine"])

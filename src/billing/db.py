@@ -3,12 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine, MetaData, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from .plain import Plain
 from .settings import settings
 
 metadata = MetaData(
@@ -31,7 +35,6 @@ class DatabaseDown(Exception):
 
 
 _engines: dict[int, Engine] = {}
-_autocommit: dict[int, Engine] = {}  # the same connections, for `statement`
 _pool_size = 4
 
 
@@ -79,7 +82,6 @@ def engine() -> Engine:
 
 def dispose() -> None:
     """Closes this process's connections; the next use opens new ones."""
-    _autocommit.pop(os.getpid(), None)
     found = _engines.pop(os.getpid(), None)
     if found is not None:
         found.dispose()
@@ -96,27 +98,43 @@ def unit() -> Iterator[Session]:
 
 
 @contextmanager
-def transaction() -> Iterator[Connection]:
-    """As `unit`, for statements only: without a session, which costs as much again as a statement.
+def transaction() -> Iterator[Plain]:
+    """As `unit`, by the driver alone, and with fewer round trips: see `plain`.
 
     Raises DatabaseDown as `unit` does.
     """
-    with _reached(), engine().begin() as connection:
-        yield connection
+    with _plain() as plain, plain.transaction():
+        yield plain
 
 
 @contextmanager
-def statement() -> Iterator[Connection]:
-    """For one statement, which is a transaction by itself: two round trips and a session less than `unit`.
+def statement() -> Iterator[Plain]:
+    """As `transaction`, for statements each of which is one by itself.
 
     Raises DatabaseDown as `unit` does.
     """
+    with _plain() as plain:
+        yield plain
+
+
+@contextmanager
+def _plain() -> Iterator[Plain]:
     with _reached():
-        pid = os.getpid()
-        if pid not in _autocommit:
-            _autocommit[pid] = engine().execution_options(isolation_level="AUTOCOMMIT")
-        with _autocommit[pid].connect() as connection:
-            yield connection
+        taken = engine().raw_connection()
+        driver = cast("psycopg.Connection[object]", taken.driver_connection)
+        try:
+            driver.autocommit = True
+            yield Plain(driver)
+            driver.autocommit = False
+        except BaseException:
+            # Broken, or in the middle of an answer: nobody else may have it.
+            if driver.closed or driver.info.transaction_status != TransactionStatus.IDLE:
+                taken.invalidate()
+            else:
+                driver.autocommit = False
+            raise
+        finally:
+            taken.close()
 
 
 @contextmanager
@@ -126,17 +144,25 @@ def _reached() -> Iterator[None]:
     except PoolTimeout as error:
         raise DatabaseDown("no database connection became free within 5 s") from error
     except DBAPIError as error:
-        if error.connection_invalidated or _is_outage(error):
-            raise DatabaseDown(str(error.orig).strip().splitlines()[0]) from error
+        if error.connection_invalidated or _is_outage(error.orig):
+            raise DatabaseDown(_first_line(error.orig)) from error
+        raise
+    except psycopg.Error as error:
+        if _is_outage(error):
+            raise DatabaseDown(_first_line(error)) from error
         raise
 
 
-def _is_outage(error: DBAPIError) -> bool:
+def _is_outage(error: BaseException | None) -> bool:
     """No SQLSTATE (never connected), 08 (connection), 57P (shut down), 25P03 (timed out idle), 53 (no slot left)."""
-    state: str | None = getattr(error.orig, "sqlstate", None)
+    state: str | None = getattr(error, "sqlstate", None)
     if state is None:
-        return type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
+        return type(error).__name__ in ("OperationalError", "ConnectionTimeout")
     return state.startswith(("08", "57P", "53")) or state == "25P03"
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def migrate(database_url: str) -> None:

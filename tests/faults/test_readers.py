@@ -136,6 +136,20 @@ def test_a_statement_that_is_only_prepared_is_no_crossing() -> None:
     assert [one.ends for one in reader.received(READY)] == [1]
 
 
+def test_a_pipeline_is_one_crossing_named_after_its_last_statement() -> None:
+    def executed(sql: bytes) -> bytes:
+        return message(b"P", b"\0" + sql + b"\0\0\0") + message(b"B", b"\0" * 8) + message(b"E", b"\0" * 5)
+
+    reader = Postgres()
+    reader.sent(STARTUP)
+    reader.received(b"N" + READY)
+    first = executed(b"BEGIN") + executed(b"INSERT INTO effects VALUES (1)") + message(b"S")
+    last = executed(b"UPDATE effects SET receipt = 1") + executed(b"COMMIT") + message(b"S")
+    for unit, name in ((first, "intend the effect"), (last, "commit (store the receipt)")):
+        assert [one.begins for one in reader.sent(unit)] == [name]
+        assert [one.ends for one in reader.received(READY)] == [1]
+
+
 def test_no_value_becomes_part_of_a_name() -> None:
     reader = Resp()
     secret = resp(b"AUTH", b"hunter2") + resp(b"HSET", b"rq:job:0f8fad5b-d9cb-469f-a165-70867728950e", b"x", b"private")

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, RowMapping, TextClause, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
+from billing.plain import Plain
 from billing.settings import settings
 
 from .backend import broker
@@ -84,14 +85,14 @@ def id_of(natural_key: str) -> JobId:
     return UUID(bytes=digest[:16], version=4)
 
 
-def from_row(row: RowMapping) -> Job:
+def from_row(row: Mapping[str, Any] | RowMapping) -> Job:
     return Job(**{name: row[name] for name in COLUMNS.split(", ")})
 
 
 _GET = text(f"SELECT {COLUMNS} FROM jobs WHERE id = :id")
 
 
-def get(s: Session | Connection, job_id: JobId) -> Job | None:
+def get(s: Session | Plain, job_id: JobId) -> Job | None:
     row = s.execute(_GET, {"id": job_id}).mappings().one_or_none()
     return None if row is None else from_row(row)
 
@@ -131,7 +132,7 @@ _EXTRAS: Mapping[str, str] = {
 
 
 def set_state(
-    s: Session | Connection,
+    s: Session | Plain,
     job_id: JobId,
     state: str,
     *,

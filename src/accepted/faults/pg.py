@@ -10,7 +10,8 @@ _ASIDE = {80877102, 80877103, 80877104}  # cancel, TLS?, GSS?: no session yet
 
 
 class Postgres:
-    """A unit is what ends in ReadyForQuery: a simple Query, or everything up to a Sync.
+    """A unit is what ends in ReadyForQuery: a simple Query, or everything up to a Sync; the last statement of several
+    names it, which in a pipeline that ends in a commit says what that makes true.
 
     A driver's own preparing of a statement has no name: whether it happens hangs on how often the connection ran
     that statement before, and the crossings of a job must not.
@@ -23,7 +24,7 @@ class Postgres:
         self._asked_aside = 0  # one byte is the answer
         self._prepared: dict[bytes, str] = {}
         self._sql = ""
-        self._executes = False
+        self._executed: list[str] = []
         self._named: deque[bool] = deque()  # units under way
         self._transactions = Transactions()
 
@@ -56,10 +57,10 @@ class Postgres:
             self._unit += whole
             self._look(kind, whole[5:])
             if kind in b"QSF":
-                self._named.append(self._executes)
-                name = self._transactions.name(self._sql) if self._executes else None
-                found.append(Sent(bytes(self._unit), name))
-                self._unit, self._sql, self._executes = bytearray(), "", False
+                names = [self._transactions.name(sql) for sql in self._executed]
+                self._named.append(bool(names))
+                found.append(Sent(bytes(self._unit), names[-1] if names else None))
+                self._unit, self._sql, self._executed = bytearray(), "", []
         return found
 
     def received(self, data: bytes) -> list[Received]:
@@ -90,7 +91,6 @@ class Postgres:
         return whole
 
     def _look(self, kind: bytes, body: bytes) -> None:
-        self._executes |= kind in b"QE"
         if kind == b"Q":
             self._sql = body.rstrip(b"\0").decode(errors="replace")
         elif kind == b"P":
@@ -99,3 +99,5 @@ class Postgres:
         elif kind == b"B":
             _, name = body.split(b"\0", 2)[:2]
             self._sql = self._prepared.get(name, self._sql)
+        if kind in b"QE":
+            self._executed.append(self._sql)
