@@ -358,10 +358,16 @@ def seconds(retry_after):
         return None
 
 
+@functools.cache
+def partner():
+    """A line for each call, so that none is used that the other side has left."""
+    return httpx.Client(base_url=PARTNER, timeout=float(os.environ.get("PARTNER_TIMEOUT") or 5), trust_env=False,
+                        limits=httpx.Limits(max_keepalive_connections=0))  # fmt: skip
+
+
 def call(method, path, row, **more):
     headers = {"traceparent": row["traceparent"], "X-Worker": f"books:{os.getpid()}", **more.pop("headers", {})}
-    timeout = float(os.environ.get("PARTNER_TIMEOUT") or 5)
-    got = httpx.request(method, f"{PARTNER}{path}", headers=headers, timeout=timeout, trust_env=False, **more)
+    got = partner().request(method, path, headers=headers, **more)
     if got.status_code >= 400:
         again = got.status_code >= 500 or got.status_code in (408, 425, 429)
         raise Failed(f"the partner answered {got.status_code}", not again, seconds(got.headers.get("Retry-After", "")))
