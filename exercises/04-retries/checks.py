@@ -67,9 +67,9 @@ def check_spaced(stage: Stage) -> str:
         rule = "What a partner can't do now (503) is tried again, soon enough to be of use."
         raise of_many(scene, found, rule, few.format(ATTEMPTS, scene.expected, f"found {most} at most"))
     mean = sum(found.late) / len(found.late)
-    if found.lag > LATE and found.width < FULL:  # so much lag changes by as much: it could pass for a wait, or hide one
+    if found.lag > LATE and found.width < FULL:  # so much lag changes by as much: it could pass for a wait
         raise Unknown(f"a job that was due waited {found.lag:.1f} s for a worker: the machine is too busy to tell")
-    if mean - found.lag < CAP / 4:
+    if found.grown < CAP / 4:
         raise of_many(
             scene, found, "Waits grow: their ceiling is RETRY_BASE, doubled with each attempt, up to RETRY_CAP.",
             f"expected the waits after attempts 3 and 4 to be {CAP / 2:g} s on average, found {mean:.2f} s",

@@ -149,4 +149,5 @@ def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:
 
 def nothing_left(stage: Stage) -> bool:
     """Whether every job that was accepted is over."""
-    return stage.value("SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')") == 0
+    left = stage.value("SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')")
+    return bool(left == 0)

@@ -16,7 +16,8 @@ FEWEST = 20  # waits to judge by
 
 def ceiling(attempt: int) -> float:
     """Seconds: the longest wait after that attempt."""
-    return min(CAP, BASE * 2 ** (attempt - 1))
+    doubled: float = BASE * 2 ** (attempt - 1)
+    return min(CAP, doubled)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Waits:
     def lag(self) -> float:
         """Seconds between due and done, as the shortest of the first waits tell."""
         return max(0.0, quantile(sorted(self.after.get(1, [])), 0.1) - 0.1 * ceiling(1))
+
+    @property
+    def grown(self) -> float:
+        """Seconds that the late waits are longer on average than the lag, as the first of them or the shortest of the
+        late ones tell it. 2 where they are drawn from 0 to 4, half of one where they are drawn from 0 to 1."""
+        return fmean(self.late) - min(self.lag, quantile(self.late, 0.1))
 
     def beyond(self, attempt: int) -> float:
         """The share of the waits after that attempt that are longer than the cap, lag and a second and a half."""
