@@ -1,0 +1,116 @@
+"""What is asked for in exercise 7, what became of it, and what the partner saw."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accepted.grade import evidence
+from accepted.grade.answer import Answer
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import TENANT, Stage
+from accepted.grade.verdict import Unknown
+
+OVER = ("succeeded", "failed", "cancelled")
+LEDGER = {"payout.send": "charge", "email.send": "email"}  # kind: what the partner calls it
+
+
+@dataclass
+class Asked:
+    """A request and its answer. `job` is empty where none was promised."""
+
+    kind: str
+    key: str  # natural
+    answer: Answer
+    job: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.answer.status == 202 and bool(self.job)
+
+
+@dataclass
+class Scene:
+    """What was asked for, and what the grader did when."""
+
+    asked: list[Asked] = field(default_factory=list)
+    marks: list[Moment] = field(default_factory=list)
+
+    def mark(self, what: str) -> None:
+        self.marks.append(Moment(time.time(), what))
+
+    def add(self, one: Asked) -> Asked:
+        self.asked.append(one)
+        self.marks.append(one.answer.moment())
+        return one
+
+
+def payout(stage: Stage, name: str, account: int = 0, seconds: float = 10.0) -> Asked:
+    """To the tenant's account of that place; its reference is made of the name."""
+    reference = f"{name}-{stage.seed}"
+    body = stage.payout(reference, account_of(stage, account))
+    answer = stage.ask("POST", "/v1/payouts", body, key=reference, seconds=seconds)
+    return Asked("payout.send", f"{TENANT}:payout:{reference}:1", answer, answer.job or "")
+
+
+def email(stage: Stage, number: int, seconds: float = 10.0) -> Asked:
+    """Of the open invoice of that place."""
+    invoice = _nth(stage, "SELECT id FROM invoices WHERE tenant_id = %s AND status = 'open'", number)
+    version = stage.value("SELECT version FROM invoices WHERE id = %s", invoice)
+    answer = stage.ask("POST", f"/v1/invoices/{invoice}/email", {}, seconds=seconds)
+    return Asked("email.send", f"{TENANT}:email:{invoice}:{version}", answer, answer.job or "")
+
+
+def change(stage: Stage, number: int) -> Asked:
+    """Of an invoice, of which its subscribers are told."""
+    invoice = _nth(stage, "SELECT id FROM invoices WHERE tenant_id = %s AND status = 'paid'", number)
+    answer = stage.ask("PUT", f"/v1/invoices/{invoice}", {"status": "paid"}, seconds=10)
+    found = answer.body.get("job") if isinstance(answer.body, dict) else None
+    key = str(found.get("natural_key", "")) if isinstance(found, dict) else ""
+    return Asked("webhook.fanout", key, answer, answer.job or "")
+
+
+def account_of(stage: Stage, place: int) -> int:
+    return _nth(stage, "SELECT id FROM payout_accounts WHERE tenant_id = %s AND currency = 'EUR'", place)
+
+
+def _nth(stage: Stage, statement: str, place: int) -> int:
+    found = stage.value(f"{statement} ORDER BY id OFFSET %s LIMIT 1", TENANT, place)
+    if found is None:
+        raise Unknown(f"the made-up data has too few rows: {statement}")
+    return int(found)
+
+
+def booted(stage: Stage) -> float:
+    """Seconds that it took. Two relays, the lines of which can be looked at and slowed down."""
+    return stage.boot(scale={"relay": 2}, proxied=("relay",))
+
+
+def patience(stage: Stage) -> float:
+    """Seconds for what takes a second or two, on this machine at this time: its own start says how slow it is."""
+    return min(90.0, max(15.0, 4 * stage.played(booted)))
+
+
+def drained(stage: Stage, asked: Iterable[Asked]) -> bool:
+    """Waits for one after the other to be over. False where patience ends with one that isn't."""
+    return all(stage.until(_over(stage, one), patience(stage)) for one in asked if one.job)
+
+
+def _over(stage: Stage, one: Asked) -> Callable[[], bool]:
+    return lambda: stage.state(one.job) in OVER
+
+
+def effects(stage: Stage, seq: int, asked: Iterable[Asked]) -> Mapping[str, int]:
+    """How many charges and mails each of these had at the partner, since that entry of its ledger."""
+    found = [effect["key"] for kind in LEDGER.values() for effect in stage.ledger(kind=kind, after=seq)["effects"]]
+    return {one.key: found.count(one.key) for one in asked if one.kind in LEDGER}
+
+
+def seen(stage: Stage, asked: Iterable[Asked], seq: int = 0) -> list[Moment]:
+    """What the partner saw of these, and what the tree wrote of their jobs."""
+    asked = list(asked)
+    keys = {one.key for one in asked}
+    ledger: dict[str, list[dict[str, Any]]] = stage.ledger(after=seq)
+    calls = [one for one in ledger["calls"] if one["key"] in keys and one["op"] in LEDGER.values()]
+    told = evidence.calls({"calls": calls, "effects": [one for one in ledger["effects"] if "call" in one]})
+    return [*told, *evidence.job_events(stage.stack.addresses.database, [one.job for one in asked if one.job])]

@@ -1,0 +1,231 @@
+"""What is done to the tree in exercise 7. Each scene is played once, however many checks judge it, and comes after the
+one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import psycopg
+import waiting
+from asking import Asked, Scene, account_of, change, drained, email, patience, payout
+from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, targets
+
+from accepted.faults.crossings import Crossing, Target
+from accepted.grade.stage import TENANT, Stage
+from accepted.grade.verdict import Unknown
+from accepted.stack.errors import Problem
+
+GHOST = "ghost"  # what references begin with whose transaction is refused as it commits
+REFUSE = """
+CREATE OR REPLACE FUNCTION grader_refuses() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the grader lets this transaction fail as it commits'; END $$;
+CREATE CONSTRAINT TRIGGER grader_refuses AFTER INSERT ON payouts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.reference LIKE 'ghost%') EXECUTE FUNCTION grader_refuses();
+"""
+RELENT = "DROP FUNCTION grader_refuses CASCADE"
+SLOW = 0.05  # s for each piece on the line between relays and broker: both have time to take up the same row
+ORDERED = 4  # payouts to one account, the first of which takes longest
+AWAY = 5.0  # s in which a user is answered while the broker is away
+
+
+class Breakable(Protocol):
+    """The broker's server."""
+
+    def freeze(self) -> None: ...
+    def kill(self) -> None: ...
+    def wipe(self) -> None: ...
+
+
+@dataclass
+class Works(Scene):
+    """A sunny day."""
+
+    idle: list[Crossing] = field(default_factory=list)
+
+
+@dataclass
+class Waiting(Scene):
+    """Messages on the broker, and no worker. `beside`: those whose messages were counted."""
+
+    ghost: Asked | None = None
+    beside: list[Asked] = field(default_factory=list)
+    lost: Asked | None = None
+    lost_of: str = ""  # the queue from which its message was taken
+    found_again: bool = False  # whether it was there again, with no worker running
+    messages: list[set[str]] = field(default_factory=list)  # the ids that each of them names
+
+
+@dataclass
+class Kills(Scene):
+    """Relays killed. `at`: the crossings that they were killed at; `missed`: those that none came to any more."""
+
+    killed: int = 0
+    at: dict[str, int] = field(default_factory=dict)
+    missed: list[Target] = field(default_factory=list)
+
+
+@dataclass
+class Outage(Scene):
+    """The broker away. `caught`: the request whose web process was killed; `asked`: those that met a dead broker."""
+
+    caught: Asked | None = None
+    hung: bool = False  # whether that request was still waiting for its answer
+
+
+def works(stage: Stage) -> Works:
+    """One payout with nothing going wrong. `idle`: what relays say when there is nothing to do."""
+    scene = Works()
+    stage.play()
+    window = stage.proxies.open()
+    due = time.monotonic() + IDLE
+    stage.until(lambda: time.monotonic() >= due, 5)
+    scene.idle = of_relay(window.shown())
+    scene.add(payout(stage, "works", 2))
+    drained(stage, scene.asked)
+    return scene
+
+
+def killed_relays(stage: Stage) -> Kills:
+    """A mail for each crossing of a relay that carries a message, and SIGKILL when it comes to it."""
+    idle = stage.played(works).idle
+    scene, numbers = Kills(), iter(range(1, 100))
+    window = stage.proxies.open()
+    drained(stage, [scene.add(email(stage, next(numbers)))])
+    found = targets(idle, of_relay(window.shown()))
+    for target in found:
+        killer = Killer(stage, target)
+        scene.add(email(stage, next(numbers)))
+        if not killer.wait(max(REACHED, patience(stage) / 3)):
+            scene.missed.append(target)
+        elif killer.marks:
+            scene.killed += 1
+            scene.at[target.name] = scene.at.get(target.name, 0) + 1
+        scene.marks += killer.marks
+    for _ in range(0 if found else AT_RANDOM):
+        scene.add(email(stage, next(numbers)))
+        if moment := kill_at_random(stage):
+            scene.killed += 1
+            scene.marks.append(moment)
+    drained(stage, scene.asked)
+    return scene
+
+
+def waits(stage: Stage) -> Waiting:
+    """A message is lost; a transaction fails as it commits; two relays carry payouts over a slow line. What was lost
+    is waited for last."""
+    stage.played(killed_relays)
+    scene = Waiting()
+    stage.until(lambda: not waiting.lengths(stage), 15)
+    stage.stack.runner.stop("worker-io", grace=5)
+    scene.mark("worker-io is stopped: from now on messages wait")
+    _lose_one(stage, scene)
+    with psycopg.connect(stage.stack.addresses.database, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(REFUSE)
+        scene.ghost = payout(stage, f"{GHOST}-1", 1)
+        connection.execute(RELENT)
+    scene.marks.append(scene.ghost.answer.moment("its transaction failed as it committed"))
+    if stage.value("SELECT count(*) FROM payouts WHERE reference LIKE %s", f"{GHOST}%"):
+        raise Unknown("a payout's transaction was to fail as it commits, and its row is there")
+    quick = stage.proxies.slow_down(SLOW, "relay", _service(stage))
+    try:
+        for number in range(ORDERED):
+            scene.beside.append(scene.add(payout(stage, f"order-{number}", 0)))
+        jobs = [one.job for one in scene.beside if one.job]
+        found: dict[str, int] = {}
+
+        def all_there() -> bool:
+            nonlocal found
+            found = waiting.naming(stage, jobs)
+            return all(found.values())
+
+        stage.until(all_there, patience(stage))
+    finally:
+        quick()
+    scene.messages = [waiting.ids(text) for text in waiting.texts(stage)]
+    scene.mark(f"{len(scene.messages)} messages wait: {dict(waiting.lengths(stage))}")
+    if (lost := scene.lost) and scene.lost_of:
+        scene.found_again = stage.until(lambda: _is_there(stage, lost), 4)
+    return scene
+
+
+def _lose_one(stage: Stage, scene: Waiting) -> None:
+    """The one message of its queue: as if a worker had taken it and died before it could claim."""
+    one = scene.lost = scene.add(change(stage, 0))
+    if one.job and stage.until(lambda: bool(waiting.lengths(stage)), 10):
+        scene.lost_of = next(iter(waiting.lengths(stage)))
+        waiting.forget(stage, scene.lost_of)
+        scene.mark(f"the message of {one.key} is gone from {scene.lost_of}")
+
+
+def outage(stage: Stage) -> Outage:
+    """The broker hangs, and a web process is killed once its request is committed; the broker dies; requests come; it
+    comes back with nothing on it; the workers start."""
+    stage.played(waits)
+    scene, broker = Outage(), _broker(stage)
+    try:
+        broker.freeze()
+    except Problem as problem:  # a server that is not ours
+        raise Unknown(f"the broker was to hang: {problem}") from problem
+    scene.mark("the broker is frozen: it takes connections, and answers nothing")
+    _catch(stage, scene)
+    broker.kill()
+    scene.mark("the broker is killed")
+    stage.until(lambda: stage.ask("GET", "/session", seconds=2).status == 200, patience(stage) * 2)
+    scene.add(payout(stage, "away", 3, seconds=AWAY))
+    scene.add(email(stage, 40, seconds=AWAY))
+    scene.add(email(stage, 41, seconds=AWAY))
+    broker.wipe()
+    scene.mark("the broker is back, with nothing on it; worker-io starts")
+    first = f"{TENANT}:payout:order-0-{stage.seed}:1"
+    stage.play({"match": {"op": "charge", "key": first}, "calls": [1], "do": {"delay": 0.8}})
+    stage.stack.runner.start("worker-io")
+    return scene
+
+
+def _catch(stage: Stage, scene: Outage) -> None:
+    """SIGKILL to web as soon as the row of the request at hand is committed."""
+    reference = f"caught-{stage.seed}"
+    account_of(stage, 1)
+    committed = "SELECT count(*) FROM payouts WHERE reference = %s"
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(payout, stage, "caught", 1, 8.0)
+        there = stage.until(lambda: bool(stage.value(committed, reference)), 5)
+        scene.hung = not asked.done()
+        pids = stage.stack.runner.kill("web")
+        scene.mark(f"SIGKILL to web ({', '.join(map(str, sorted(pids)))})" + (": the payout is committed" * there))
+        one = asked.result()
+    if there:
+        job = stage.value("SELECT id::text FROM jobs WHERE natural_key = %s", one.key)
+        scene.caught = Asked(one.kind, one.key, one.answer, str(job or ""))
+        scene.marks.append(one.answer.moment())
+
+
+def lose_another(stage: Stage) -> tuple[Asked, Scene]:
+    """Again a queue's one message is lost, and this time the workers start."""
+    stage.played(outage)
+    scene = Scene()
+    stage.until(lambda: not waiting.lengths(stage), 15)
+    stage.stack.runner.stop("worker-io", grace=5)
+    one = scene.add(change(stage, 1))
+    if not stage.until(lambda: bool(waiting.lengths(stage)), 10):
+        raise Unknown(f"no message of {one.key} was seen on the broker within 10 s, with no worker running")
+    queue = next(iter(waiting.lengths(stage)))
+    waiting.forget(stage, queue)
+    scene.mark(f"the message of {one.key} is gone from {queue}; worker-io starts")
+    stage.stack.runner.start("worker-io")
+    return one, scene
+
+
+def _is_there(stage: Stage, one: Asked) -> bool:
+    return bool(waiting.naming(stage, [one.job])[one.job])
+
+
+def _broker(stage: Stage) -> Breakable:
+    found: Breakable = stage.stack.rabbitmq or stage.stack.redis
+    return found
+
+
+def _service(stage: Stage) -> str:
+    """What the proxies call the broker's line."""
+    return "rabbitmq" if stage.stack.addresses.broker.startswith("amqp") else "redis"

@@ -1,0 +1,101 @@
+"""What waits on the raw broker: the text of every message, and a queue that forgets what it held."""
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+
+from accepted.grade import messages
+from accepted.grade.stage import Stage
+from accepted.grade.verdict import Unknown
+
+_ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
+
+
+def of(stage: Stage) -> messages.Messages:
+    return messages.of(stage.stack.addresses.broker, stage.backend)
+
+
+def lengths(stage: Stage) -> dict[str, int]:
+    """How many messages wait, by queue; queues in which none does are left out."""
+    return {queue: number for queue, number in of(stage).lengths().items() if number}
+
+
+def texts(stage: Stage) -> list[str]:
+    """Everything that a message says, one by one, whichever queue it waits in."""
+    where = stage.stack.addresses.broker
+    queues = lengths(stage)
+    if where.startswith("amqp"):
+        return [text for queue in queues for text in _amqp(of(stage), queue)]
+    client: Any = redis.Redis.from_url(where, socket_timeout=5)
+    if stage.backend == "rq":
+        ids = [id_ for queue in queues for id_ in client.lrange(messages.PREFIX + queue, 0, -1)]
+        return [_hash(id_, client.hgetall(b"rq:job:" + id_)) for id_ in ids]
+    return [_envelope(raw) for queue in queues for raw in client.lrange(queue, 0, -1)]
+
+
+def ids(text: str) -> set[str]:
+    """All UUIDs in it, with dashes."""
+    plain = [one.replace("-", "").lower() for one in _ID.findall(text)]
+    return {f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in plain}
+
+
+def naming(stage: Stage, jobs: Iterable[str]) -> dict[str, int]:
+    """How many messages name each of these jobs."""
+    found = [ids(text) for text in texts(stage)]
+    return {job: sum(job in named for named in found) for job in jobs}
+
+
+def forget(stage: Stage, queue: str) -> None:
+    """All that waits in this queue is lost, and nothing else."""
+    where = stage.stack.addresses.broker
+    if where.startswith("amqp"):
+        with _connected(of(stage)) as connection:
+            connection.channel().queue_purge(queue)
+    else:
+        key = messages.PREFIX + queue if stage.backend == "rq" else queue
+        redis.Redis.from_url(where, socket_timeout=5).delete(key)
+    if lengths(stage).get(queue):
+        raise Unknown(f"the messages in {queue} were to be lost, and are there")
+
+
+def _hash(id_: bytes, fields: dict[bytes, bytes]) -> str:
+    """RQ's hash; its data is compressed."""
+    said = [id_]
+    for value in fields.values():
+        try:
+            said.append(zlib.decompress(value))
+        except zlib.error:
+            said.append(value)
+    return b"\n".join(said).decode(errors="replace")
+
+
+def _envelope(raw: bytes) -> str:
+    """Kombu's envelope, and the body that is packed in it."""
+    try:
+        body = base64.b64decode(json.loads(raw)["body"])
+    except (ValueError, KeyError, TypeError):
+        body = b""
+    return (raw + b"\n" + body).decode(errors="replace")
+
+
+def _amqp(raw: messages.Messages, queue: str) -> list[str]:
+    """Taken without an acknowledgement: as the channel closes they go back to where they were."""
+    found = []
+    with _connected(raw) as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(queue, no_ack=False)) is not None:
+            body = message.body if isinstance(message.body, bytes) else str(message.body).encode()
+            found.append(f"{message.properties} {body.decode(errors='replace')}")
+        channel.close()
+    return found
+
+
+def _connected(raw: messages.Messages) -> Any:
+    if not isinstance(raw, messages.CeleryRabbitMQ):
+        raise TypeError(f"{type(raw).__name__} is no RabbitMQ")
+    return raw._connected()
