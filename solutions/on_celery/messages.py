@@ -6,6 +6,7 @@ message is taken apart before Celery sees it, and goes on with headers of our ow
 """
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ _LONGEST = 4096  # bytes; ours have about 150
 
 def new_id(envelope: Envelope) -> str:
     """An id for this very publication; a job may be published again while an earlier message of it is under way."""
-    return f"{envelope.job_id}-{uuid4().hex[:8]}"
+    return f"{envelope.job_id}-{secrets.token_hex(4)}"
 
 
 def headers(message_id: str, job_id: UUID, kind: str, traceparent: str) -> dict[str, Any]:
