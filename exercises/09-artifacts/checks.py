@@ -32,46 +32,6 @@ def check_works(stage: Stage) -> str:
     return f"{len(scene.asked)} reports, each worker made one"
 
 
-def check_url_works(stage: Stage) -> str:
-    one = stage.played(three).asked["ours"]
-    for _ in range(5):
-        at, url = time.monotonic(), url_of(stage, one)
-        got = get(url)
-        if got.opened or time.monotonic() - at < TTL - 1:
-            break  # otherwise the machine was so slow that the URL's time was over
-    if not got.opened:
-        rule = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
-        raise broken(stage, one, "GET of the URL that the job shows", rule, f"expected the file, found {got}")
-    stage.played(given_out)
-    return f"a file of {got.lines} lines behind {urlsplit(url).path[:24]}…"
-
-
-def check_url_is_signed(stage: Stage) -> str:
-    scene = stage.played(three)
-    one = scene.asked["ours"]
-    url = url_of(stage, one)
-    other = with_ids_of(stage, url, one, scene.asked["our other"])
-    tried = [*changed(url), ("another report of the same tenant", other)]
-    refused(stage, one, tried, "GET of a report's URL, with {} changed", SIGNED)
-    return f"{len(tried)} changes, each refused"
-
-
-def check_url_of_another_tenant(stage: Stage) -> str:
-    scene = stage.played(three)
-    ours, theirs = scene.asked["ours"], scene.asked["theirs"]
-    rule = "A tenant's file is for the tenant, and for whoever got its URL from it: for others it does not exist."
-    answer = stage.ask("GET", f"/jobs/{theirs.job}/artifact", tenant=TENANT)
-    if answer.status != 404:
-        raise broken(stage, theirs, f"GET of its artifact, as {TENANT}", rule, f"expected 404, found {answer}")
-    got = get(url_of(stage, theirs), {"Authorization": f"Bearer {token(TENANT)}"})
-    if got.opened:
-        raise broken(stage, theirs, f"GET of its URL, as {TENANT}", rule, f"expected 404, found {got}")
-    url = url_of(stage, ours)
-    tried = [(f"the report for one of {OTHER}", with_ids_of(stage, url, ours, theirs))]
-    refused(stage, ours, tried, "GET of a report's URL, with {} changed", rule)
-    return f"nothing of {OTHER} for {TENANT}: by its job, by its URL, by ids put into our own"
-
-
 def check_flat_memory(stage: Stage) -> str:
     with Growth(stage) as grown:
         one = large(stage, "big", PARTS)
@@ -91,6 +51,44 @@ def check_flat_memory(stage: Stage) -> str:
                  Moment(ended, f"{name} has held {most / MB:.0f} MB more than before", "the peak")]  # fmt: skip
         raise broken(stage, one, f"one export of {size / MB:.0f} MB", rule, difference, marks)
     return f"{size / MB:.0f} MB made with {most / MB:.1f} MB more than before, in {ended - began:.1f} s"
+
+
+def check_url_works(stage: Stage) -> str:
+    one = stage.played(three).asked["ours"]
+    for _ in range(5):
+        at, url = time.monotonic(), url_of(stage, one)
+        got = get(url)
+        if got.opened or time.monotonic() - at < TTL - 1:
+            break  # otherwise the machine was so slow that the URL's time was over
+    if not got.opened:
+        rule = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
+        raise broken(stage, one, "GET of the URL that the job shows", rule, f"expected the file, found {got}")
+    stage.played(given_out)
+    return f"a file of {got.lines} lines behind {urlsplit(url).path[:24]}…"
+
+
+def check_url_is_signed(stage: Stage) -> str:
+    one = stage.played(three).asked["ours"]
+    tried = changed(url_of(stage, one))
+    refused(stage, one, tried, SIGNED)
+    return f"{len(tried)} changes, each refused"
+
+
+def check_url_opens_one_file(stage: Stage) -> str:
+    scene = stage.played(three)
+    ours, theirs = scene.asked["ours"], scene.asked["theirs"]
+    rule = "A tenant's file is for the tenant, and for whoever got its URL from it: for others it does not exist."
+    answer = stage.ask("GET", f"/jobs/{theirs.job}/artifact", tenant=TENANT)
+    if answer.status != 404:
+        raise broken(stage, theirs, f"GET of its artifact, as {TENANT}", rule, f"expected 404, found {answer}")
+    got = get(url_of(stage, theirs), {"Authorization": f"Bearer {token(TENANT)}"})
+    if got.opened:
+        raise broken(stage, theirs, f"GET of its URL, as {TENANT}", rule, f"expected 404, found {got}")
+    url = url_of(stage, ours)
+    others = (("another report", scene.asked["our other"]), (f"a report of {OTHER}", theirs))
+    tried = [(f"the ids of {what} put in", with_ids_of(stage, url, ours, one)) for what, one in others]
+    refused(stage, ours, tried, rule)
+    return f"nothing of {OTHER} for {TENANT}: by its job, by its URL, by ids put into our own"
 
 
 def check_workers_killed(stage: Stage) -> str:
@@ -152,13 +150,13 @@ def given_out(stage: Stage) -> tuple[str, float, Got]:
 # -- what several of them say
 
 
-def refused(stage: Stage, one: Report, tried: list[tuple[str, str]], stimulus: str, rule: str) -> None:
+def refused(stage: Stage, one: Report, tried: list[tuple[str, str]], rule: str) -> None:
     for what, url in tried:
         got: Got = get(url)
         if got.opened or got.status >= 500:
             seen = [Moment(time.time(), f"GET {told(url)} → {got}", "this one")]
             difference = f"expected a refusal (403, 404, 410), found {got}"
-            raise broken(stage, one, stimulus.format(what), rule, difference, seen)
+            raise broken(stage, one, f"GET of a report's URL, with {what}", rule, difference, seen)
 
 
 def orphans(stage: Stage, keys: list[str], what: str, marks: list[Moment]) -> Broken:

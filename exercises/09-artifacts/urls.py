@@ -11,7 +11,7 @@ def changed(url: str) -> list[tuple[str, str]]:
     """(what was changed, the URL) for each argument of its query, and for the query as a whole."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
-    found = [("the whole query", urlunsplit(parts._replace(query="")))]
+    found = [("the whole query left out", urlunsplit(parts._replace(query="")))]
     for at, (name, value) in enumerate(query):
         for what, other in _others(value):
             put = [*query[:at], (name, other), *query[at + 1 :]]
@@ -23,9 +23,9 @@ def changed(url: str) -> list[tuple[str, str]]:
 
 def _others(value: str) -> list[tuple[str, str]]:
     if value.isdigit():
-        return [("later", str(int(value) + 3600)), ("far later", "9" * len(value))]
+        return [("made later", str(int(value) + 3600)), ("made far later", "9" * len(value))]
     end = "0" if value[-1:] != "0" else "1"
-    return [("'s last character", value[:-1] + end), ("cut short", value[:8]), ("empty", "")]
+    return [("changed at its end", value[:-1] + end), ("cut short", value[:8]), ("made empty", "")]
 
 
 def with_ids_of(stage: Stage, url: str, one: Report, other: Report) -> str:
