@@ -8,7 +8,7 @@ from typing import Protocol
 
 import psycopg
 import waiting
-from asking import Asked, Scene, account_of, change, drained, email, patience, payout
+from asking import Asked, Scene, change, drained, email, patience, payout
 from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, targets
 
 from accepted.faults.crossings import Crossing, Target
@@ -82,7 +82,6 @@ def works(stage: Stage) -> Works:
     stage.until(lambda: time.monotonic() >= due, 5)
     scene.idle = of_relay(window.shown())
     scene.add(payout(stage, "works", 2))
-    drained(stage, scene.asked)
     return scene
 
 
@@ -92,6 +91,8 @@ def killed_relays(stage: Stage) -> Kills:
     scene, numbers = Kills(), iter(range(1, 100))
     window = stage.proxies.open()
     drained(stage, [scene.add(email(stage, next(numbers)))])
+    due = time.monotonic() + patience(stage) / 50  # its relay may still be about to mark the row
+    stage.until(lambda: time.monotonic() >= due, 5)
     found = targets(idle, of_relay(window.shown()))
     for target in found:
         killer = Killer(stage, target)
@@ -107,7 +108,6 @@ def killed_relays(stage: Stage) -> Kills:
         if moment := kill_at_random(stage):
             scene.killed += 1
             scene.marks.append(moment)
-    drained(stage, scene.asked)
     return scene
 
 
@@ -152,10 +152,18 @@ def waits(stage: Stage) -> Waiting:
 def _lose_one(stage: Stage, scene: Waiting) -> None:
     """The one message of its queue: as if a worker had taken it and died before it could claim."""
     one = scene.lost = scene.add(change(stage, 0))
-    if one.job and stage.until(lambda: bool(waiting.lengths(stage)), 10):
-        scene.lost_of = next(iter(waiting.lengths(stage)))
-        waiting.forget(stage, scene.lost_of)
+    scene.lost_of = _take_away(stage, one)
+    if scene.lost_of:
         scene.mark(f"the message of {one.key} is gone from {scene.lost_of}")
+
+
+def _take_away(stage: Stage, one: Asked) -> str:
+    """The queue that has lost its message; empty where none came."""
+    if not one.job or not stage.until(lambda: waiting.queue_of(stage, one.job) is not None, patience(stage)):
+        return ""
+    queue = waiting.queue_of(stage, one.job) or ""
+    waiting.forget(stage, queue)
+    return queue
 
 
 def outage(stage: Stage) -> Outage:
@@ -186,7 +194,6 @@ def outage(stage: Stage) -> Outage:
 def _catch(stage: Stage, scene: Outage) -> None:
     """SIGKILL to web as soon as the row of the request at hand is committed."""
     reference = f"caught-{stage.seed}"
-    account_of(stage, 1)
     committed = "SELECT count(*) FROM payouts WHERE reference = %s"
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(payout, stage, "caught", 1, 8.0)
@@ -208,17 +215,16 @@ def lose_another(stage: Stage) -> tuple[Asked, Scene]:
     stage.until(lambda: not waiting.lengths(stage), 15)
     stage.stack.runner.stop("worker-io", grace=5)
     one = scene.add(change(stage, 1))
-    if not stage.until(lambda: bool(waiting.lengths(stage)), 10):
-        raise Unknown(f"no message of {one.key} was seen on the broker within 10 s, with no worker running")
-    queue = next(iter(waiting.lengths(stage)))
-    waiting.forget(stage, queue)
+    queue = _take_away(stage, one)
+    if not queue:
+        raise Unknown(f"no message of {one.key} was seen on the broker, with no worker running")
     scene.mark(f"the message of {one.key} is gone from {queue}; worker-io starts")
     stage.stack.runner.start("worker-io")
     return one, scene
 
 
 def _is_there(stage: Stage, one: Asked) -> bool:
-    return bool(waiting.naming(stage, [one.job])[one.job])
+    return waiting.queue_of(stage, one.job) is not None
 
 
 def _broker(stage: Stage) -> Breakable:

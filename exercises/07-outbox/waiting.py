@@ -27,15 +27,24 @@ def lengths(stage: Stage) -> dict[str, int]:
 
 def texts(stage: Stage) -> list[str]:
     """Everything that a message says, one by one, whichever queue it waits in."""
+    return [text for queue in lengths(stage) for text in _texts(stage, queue)]
+
+
+def queue_of(stage: Stage, job: str) -> str | None:
+    """The queue in which a message waits that names this job."""
+    found = (queue for queue in lengths(stage) if any(job in ids(text) for text in _texts(stage, queue)))
+    return next(found, None)
+
+
+def _texts(stage: Stage, queue: str) -> list[str]:
     where = stage.stack.addresses.broker
-    queues = lengths(stage)
     if where.startswith("amqp"):
-        return [text for queue in queues for text in _amqp(of(stage), queue)]
+        return _amqp(of(stage), queue)
     client: Any = redis.Redis.from_url(where, socket_timeout=5)
     if stage.backend == "rq":
-        ids = [id_ for queue in queues for id_ in client.lrange(messages.PREFIX + queue, 0, -1)]
-        return [_hash(id_, client.hgetall(b"rq:job:" + id_)) for id_ in ids]
-    return [_envelope(raw) for queue in queues for raw in client.lrange(queue, 0, -1)]
+        waiting = client.lrange(messages.PREFIX + queue, 0, -1)
+        return [_hash(id_, client.hgetall(b"rq:job:" + id_)) for id_ in waiting]
+    return [_envelope(raw) for raw in client.lrange(queue, 0, -1)]
 
 
 def ids(text: str) -> set[str]:
