@@ -4,6 +4,7 @@ import json
 import shlex
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from .client import TERMINAL, Answer, Api, Partner, until
@@ -29,7 +30,8 @@ class Stage:
         return found
 
     def accepted(self, path: str, answer: Answer) -> None:
-        self.screen.say(f"POST {path} → 202 Accepted in {answer.ms:.0f} ms   Location: {answer.location}")
+        said = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+        self.screen.say(f"POST {path} → {said} in {answer.ms:.0f} ms   Location: {answer.location}")
 
 
 def export(stage: Stage, impatient: bool) -> None:

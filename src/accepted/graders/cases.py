@@ -13,7 +13,7 @@ from accepted.ladder import REFERENCE, ROOT, START, compose, files
 
 Kind = Literal["reference", "start", "prerequisites", "solved", "known-bad", "variant", "sunny"]
 JUDGES = ("accepted/grade", "accepted/stack", "accepted/faults", "accepted/oracle", "accepted/partner",
-          "accepted/store", "billing")  # fmt: skip
+          "accepted/store", "accepted/demo", "billing")  # fmt: skip
 
 
 @dataclass(frozen=True)

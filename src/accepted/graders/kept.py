@@ -23,9 +23,9 @@ class Kept:
                 self._known[one.id] = one
 
     def find(self, id_: str, digest: str) -> Outcome | None:
-        """What it came to, where it would be judged again in the very same way."""
+        """What it came to, where that is as it must and would be judged again in the very same way."""
         one = self._known.get(id_)
-        return one if one and one.digest == digest and one.came != "not judged" else None
+        return one if one and one.digest == digest and one.came == "as it must" else None
 
     def add(self, one: Outcome) -> None:
         with self._lock:
