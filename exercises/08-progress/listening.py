@@ -1,0 +1,177 @@
+"""Clients of the event stream, as browsers are: they read what comes, and come back with the last id that they had."""
+
+import json
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import Stage
+from billing.seed import token
+
+LOOK_UP = 0.1  # s after which a client that hears nothing looks whether it is to stop
+CONNECT = 10.0  # s
+OVER = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Event:
+    """As it arrived (`at`, seconds since the epoch) on the client's connection of that number."""
+
+    at: float
+    id: str | None
+    data: dict[str, Any]
+    connection: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Which event of which job; 0 where it doesn't say."""
+        return str(self.data.get("job_id", "")), int(self.data.get("seq") or 0)
+
+    @property
+    def seen(self) -> tuple[str, int]:
+        """State and percent."""
+        return str(self.data.get("state")), int(self.data.get("percent") or 0)
+
+    def moment(self, who: str, mark: str = "") -> Moment:
+        job, seq = self.key
+        state, percent = self.seen
+        told = f"{who} hears: id {self.id}, job {job[:8]} event {seq}, {state} {percent} %"
+        return Moment(self.at, f"{told}, connection {self.connection}", mark)
+
+
+@dataclass
+class Connection:
+    """One request. `last_id`: what it was resumed from. `ended`: the server closed it."""
+
+    last_id: str | None
+    status: int = 0
+    ended: bool = False
+    comments: list[float] = field(default_factory=list)
+    at: float = field(default_factory=time.time)
+
+
+class Listener(threading.Thread):
+    """Follows a stream until `stop()`, its end or an answer other than 200. With `cut` it hangs up after so many events
+    each time, and comes back with the last id."""
+
+    def __init__(
+        self, stage: Stage, path: str, tenant: str | None, *, cut: int = 0, last_id: str | None = None
+    ) -> None:
+        super().__init__(name=f"listens to {path}", daemon=True)
+        self.path, self.tenant, self.cut, self.last_id = path, tenant, cut, last_id
+        self.events: list[Event] = []
+        self.connections: list[Connection] = []
+        self.told = threading.Event()  # something was said, or refused
+        self._at = urlsplit(stage.stack.addresses.stream)
+        self._leave = threading.Event()
+
+    @property
+    def status(self) -> int:
+        """Of its last connection."""
+        return self.connections[-1].status if self.connections else 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it heard of the job's end."""
+        return bool(self.events) and self.events[-1].seen[0] in OVER
+
+    def stop(self) -> "Listener":
+        self._leave.set()
+        self.join(CONNECT + 5)
+        return self
+
+    def quiet(self, until: float) -> float:
+        """The longest time (s) in which nothing at all came, on any one connection that was open."""
+        longest = 0.0
+        for number, one in enumerate(self.connections):
+            end = self.connections[number + 1].at if number + 1 < len(self.connections) else until
+            heard = sorted([one.at, *one.comments, *(e.at for e in self.events if e.connection == number), end])
+            longest = max([longest, *(b - a for a, b in pairwise(heard))])
+        return longest
+
+    def run(self) -> None:
+        while not self._leave.is_set():
+            one = Connection(self.last_id)
+            self.connections.append(one)
+            try:
+                again = self._follow(one)
+            except OSError:
+                again = True
+            if not again:
+                return
+            self._leave.wait(0.02)
+
+    def _follow(self, one: Connection) -> bool:
+        """Returns whether to come back."""
+        with socket.create_connection((self._at.hostname or "", self._at.port or 80), CONNECT) as wire:
+            wire.sendall(request(self.path, self.tenant, one.last_id))
+            wire.settimeout(LOOK_UP)
+            data, heard = b"", 0
+            while not self._leave.is_set():
+                try:
+                    came = wire.recv(1 << 16)
+                except TimeoutError:
+                    continue
+                data += came
+                if not one.status and b"\r\n\r\n" in data:
+                    head, data = data.split(b"\r\n\r\n", 1)
+                    one.status = int(head.split()[1])
+                if one.status == 200:
+                    *blocks, data = data.split(b"\n\n")
+                    for block in blocks:
+                        heard += self._hear(block, one)
+                        if self.cut and heard >= self.cut:
+                            return True
+                if not came:
+                    one.ended = True
+                    self.told.set()
+                    return one.status == 200 and not (self.over and not self.cut)
+        return True
+
+    def _hear(self, block: bytes, one: Connection) -> int:
+        now, data = time.time(), []
+        fresh = None
+        for line in block.decode(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if not name:
+                one.comments.append(now)
+            elif name == "id":
+                fresh = value.strip()
+            elif name == "data":
+                data.append(value.strip())
+        if fresh is not None:
+            self.last_id = fresh
+        self.told.set()
+        if not data:
+            return 0
+        said = json.loads("\n".join(data))
+        self.events.append(Event(now, fresh, said if isinstance(said, dict) else {}, len(self.connections) - 1))
+        return 1
+
+
+def request(path: str, tenant: str | None, last_id: str | None = None) -> bytes:
+    """HTTP/1.0, which has no chunks: what follows the head is the stream itself."""
+    lines = [f"GET {path} HTTP/1.0", "Host: 127.0.0.1", "Accept: text/event-stream"]
+    lines += [f"Authorization: Bearer {token(tenant)}"] if tenant else []
+    lines += [f"Last-Event-ID: {last_id}"] if last_id else []
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def listening(stage: Stage, path: str, tenant: str | None, cut: int = 0, last_id: str | None = None) -> Listener:
+    """One that has been answered, or soon will be."""
+    one = Listener(stage, path, tenant, cut=cut, last_id=last_id)
+    one.start()
+    one.told.wait(CONNECT)
+    return one
+
+
+def heard_all(stage: Stage, path: str, tenant: str | None, last_id: str | None = None) -> Listener:
+    """One that has followed a job to its end."""
+    one = listening(stage, path, tenant, last_id=last_id)
+    stage.until(lambda: one.over or not one.is_alive(), CONNECT)
+    return one.stop()

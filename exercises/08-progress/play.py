@@ -1,0 +1,194 @@
+"""What is done to the tree in exercise 8: a report whose worker is frozen and wakes too late, and a payout whose
+transaction stays open while others commit."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from listening import OVER, Listener, heard_all, listening
+
+from accepted.grade.answer import Answer
+from accepted.grade.evidence import Moment
+from accepted.grade.stage import OTHER, TENANT, Stage
+from accepted.grade.verdict import Broken, Unknown
+from billing.seed import PERIOD
+
+PDF = {"format": "pdf", "from": f"{PERIOD[0]}", "to": f"{PERIOD[0] + timedelta(days=270)}"}  # seconds of rendering
+HALF = 30  # percent; and it must have told more than one figure by then, so that who begins again tells a lower one
+SOON = 90.0  # s in which anything has to be over
+FIRST, SECOND = "worker-cpu.1", "worker-cpu.2"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One GET of the job. `before`: the number of the newest event that the stream had told by then."""
+
+    at: float
+    before: int
+    answer: Answer
+
+    @property
+    def job(self) -> dict[str, Any]:
+        found = self.answer.body.get("job") if isinstance(self.answer.body, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def seen(self) -> tuple[str, int]:
+        return str(self.job.get("state")), int(self.job.get("percent") or 0)
+
+    @property
+    def seq(self) -> int:
+        return int(self.job.get("seq") or 0)
+
+    def moment(self, mark: str = "") -> Moment:
+        state, percent = self.seen
+        return Moment(self.at, f"GET /jobs/{str(self.job.get('id'))[:8]} → event {self.seq}, {state} {percent} %", mark)
+
+
+@dataclass
+class Day:
+    """Who listened to what. `others`: the jobs beside the report; `late`: the one whose transaction stayed open."""
+
+    report: str = ""
+    others: list[str] = field(default_factory=list)
+    late: str = ""
+    late_was_held: bool = False
+    frozen_at: tuple[str, int] = ("", 0)  # state and percent
+    steady: Listener | None = None
+    cut: Listener | None = None
+    tenant: Listener | None = None
+    tenant_cut: Listener | None = None
+    away: Listener | None = None
+    stranger: Listener | None = None
+    replay: Listener | None = None
+    looks: list[Look] = field(default_factory=list)
+    marks: list[Moment] = field(default_factory=list)
+    over: float = 0.0
+
+    def mark(self, what: str) -> None:
+        self.marks.append(Moment(time.time(), what))
+
+
+def day(stage: Stage) -> Day:
+    """The report's first worker is frozen at half of it; a second one takes over and ends it; the first one wakes."""
+    done = Day()
+    for name in (SECOND, "worker-io"):
+        stage.stack.runner.stop(name, grace=10)
+    done.tenant = listening(stage, "/events", TENANT)
+    done.tenant_cut = listening(stage, "/events", TENANT, cut=1)
+    done.stranger = listening(stage, "/events", OTHER)
+    since = _since(stage)
+    done.report = _asked(stage, "POST", "/v1/reports", PDF)
+    path = f"/jobs/{done.report}/events"
+    done.steady, done.cut = listening(stage, path, TENANT), listening(stage, path, TENANT, cut=1)
+    leave = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        looking = pool.submit(_look, stage, done, leave)
+        try:
+            if not stage.until(lambda: stage.state(done.report) not in ("", "queued"), SOON):
+                raise Unknown("no worker took the report")
+            stage.stack.runner.start("worker-io")
+            beside = pool.submit(_late_commit, stage, done)
+            _taken_over(stage, done)
+            beside.result()
+        finally:
+            leave.set()
+        looking.result()
+    done.away = listening(stage, since, TENANT)
+    ids = {done.report, *done.others}
+    for one in (done.tenant, done.tenant_cut, done.away):
+        stage.until(lambda: {e.key[0] for e in one.events if e.seen[0] in OVER} >= ids, 5)  # noqa: B023
+    stage.until(lambda: done.cut is not None and done.cut.over, 3)
+    done.replay = heard_all(stage, path, TENANT)
+    done.over = time.time()
+    for one in (done.steady, done.cut, done.tenant, done.tenant_cut, done.away, done.stranger):
+        one.stop()
+    return done
+
+
+def _taken_over(stage: Stage, done: Day) -> None:
+    def at_half() -> bool:
+        told = {look.seen[1] for look in done.looks if look.seen[1] > 10}
+        return done.looks[-1:] != [] and ((len(told) > 1 and max(told) >= HALF) or done.looks[-1].seen[0] in OVER)
+
+    stage.until(at_half, SOON)
+    runner = stage.stack.runner
+    runner.freeze(FIRST)
+    view = stage.ask("GET", f"/jobs/{done.report}", seconds=20)
+    done.frozen_at = Look(view.at, 0, view).seen
+    done.mark(f"{FIRST}, which works on the report, is frozen; the report is {done.frozen_at[0]}")
+    runner.start(SECOND)
+    stage.until(lambda: stage.state(done.report) in OVER, SOON)
+    runner.thaw(FIRST)
+    done.mark(f"{FIRST} wakes; the report is {stage.state(done.report)}")
+    runner.stop(FIRST, grace=20)  # it ends what it has in hand before it goes
+    done.mark(f"{FIRST} has gone")
+
+
+def _late_commit(stage: Stage, done: Day) -> None:
+    """Mails are accepted, sent and told of while a payout's transaction, which began before, is still open."""
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(stage.stack.addresses.database) as lock:
+        lock.execute("LOCK TABLE idempotency_keys IN SHARE MODE")
+        key = f"late-{stage.seed}"
+        payout = pool.submit(stage.ask, "POST", "/v1/payouts", stage.payout(key), key=key, seconds=30)
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'idempotency_keys'::regclass"
+        stage.until(lambda: payout.done() or stage.value(waits) > 0, 5)
+        done.late_was_held = not payout.done()
+        done.mark("a payout's transaction is held open" if done.late_was_held else "a payout is accepted")
+        mails = [_asked(stage, "POST", f"/v1/invoices/{number}/email", {}) for number in _invoices(stage)]
+        done.mark(f"{len(mails)} mails are asked for meanwhile")
+        ended = stage.until(lambda: all(stage.state(job) in OVER for job in mails), 6)
+        if ended:
+            stage.until(lambda: done.tenant_cut is not None and set(mails) <= _heard_end(done.tenant_cut), 3)
+        lock.rollback()
+        done.mark("the payout's transaction may commit")
+        answer = payout.result()
+    if answer.status != 202 or not answer.job:
+        raise refused(answer)
+    done.late = answer.job
+    done.others = [*mails, answer.job]
+    stage.until(lambda: all(stage.state(job) in OVER for job in done.others), SOON)
+
+
+def _heard_end(one: Listener) -> set[str]:
+    return {event.key[0] for event in one.events if event.seen[0] in OVER}
+
+
+def _look(stage: Stage, done: Day, leave: threading.Event) -> None:
+    """Asks for the job ten times a second."""
+    while not leave.wait(0.1):
+        heard = [event.key[1] for event in done.steady.events] if done.steady else []
+        at = time.time()
+        done.looks.append(Look(at, max(heard, default=0), stage.ask("GET", f"/jobs/{done.report}", seconds=20)))
+
+
+def _since(stage: Stage) -> str:
+    """The tenant's stream from now on, for somebody who comes later."""
+    answer = stage.ask("GET", "/jobs", seconds=20)
+    found = urlsplit(str((answer.body or {}).get("links", {}).get("events", "")))
+    return f"{found.path or '/events'}?{found.query}"
+
+
+def _invoices(stage: Stage) -> list[int]:
+    find = "SELECT array_agg(id) FROM (SELECT id FROM invoices WHERE tenant_id = %s AND status = 'open' LIMIT 2) AS two"
+    return list(stage.value(find, TENANT))
+
+
+def _asked(stage: Stage, method: str, path: str, body: Any, tenant: str = TENANT) -> str:
+    answer = stage.ask(method, path, body, seconds=20, tenant=tenant)
+    if answer.status != 202 or not answer.job:
+        raise refused(answer)
+    return answer.job
+
+
+def refused(answer: Answer) -> Broken:
+    return Broken(
+        stimulus=answer.request, rule="Work is accepted with 202.",
+        difference=f"expected 202, found {answer}: {answer.text[:150]}", evidence=[answer.moment()],
+        costs="Nothing can be asked for.", look="exercise 1",
+    )  # fmt: skip
