@@ -1,6 +1,8 @@
 """Exercise 6, judged by what the object store was asked to keep, and by the files that users got."""
 
-from exports import LINES, Export, export, file_of
+import time
+
+from exports import LINES, OVER, Export, export, file_of
 from play import BOX, LATE, SLOW, SOON, Scene, played
 
 from accepted.faults.store import Call
@@ -19,7 +21,11 @@ def check_boots(stage: Stage) -> str:
 def check_works(stage: Stage) -> str:
     one = export(stage, "works")
     stimulus = "an export of two parts, nothing going wrong"
-    if not stage.until(lambda: stage.state(one.job) == "succeeded", SOON):
+    began = time.monotonic()
+    stage.until(lambda: stage.state(one.job) in OVER, SOON)
+    if stage.state(one.job) != "succeeded":
+        if time.monotonic() - began > 4 * BOX and attempts(stage, one) > 4:
+            raise Unknown("one run after the other was cut off by the box: the machine is too slow, or the tree is")
         raise not_over(stage, one, stimulus)
     stored = one.stored(stage)
     if not stored:
