@@ -13,7 +13,7 @@ from play import day
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, TENANT, Stage
 
-SILENCE = 8.0  # s, where SSE_HEARTBEAT is half of one
+SILENCE = 8.0  # s, where SSE_HEARTBEAT is half of one; more where a GET takes a quarter of it
 TAKEN_OVER = "a report's worker was frozen half-way; another took over and finished it; then the first one woke"
 
 
@@ -133,8 +133,9 @@ def check_moves_forward(stage: Stage) -> str:
         ("the job's events", [e.seen[0] for e in replay.events], [e.moment("replay") for e in replay.events]),
         ("who comes back", [e.seen[0] for e in cut.events], [e.moment("who comes back") for e in cut.events]),
     ]
+    ended, last = [one.seen[0] for one in looks[-1:]], [one.moment() for one in looks[-1:]]
     final = stage.ask("GET", f"/jobs/{done.report}")
-    views.append(("GET at the end", ["succeeded", stage.state(done.report)], [final.moment(), final.moment()]))
+    views.append(("GET at the end", [*ended, stage.state(done.report)], [*last, final.moment()]))
     for who, states, moments in views:
         place, odd = backward(states)
         if odd:
@@ -195,7 +196,7 @@ def check_heartbeats(stage: Stage) -> str:
     for who, one in quiet.items():
         comments = [at for each in one.connections for at in each.comments]
         longest = one.quiet(done.over if one is done.stranger else one.events[-1].at if one.events else done.over)
-        if not comments or longest > SILENCE:
+        if not comments or longest > max(SILENCE, 4 * max(look.answer.ms for look in done.looks) / 1000):
             found = f"{len(comments)} comments, and {longest:.1f} s in which nothing came"
             raise broken(
                 done, [*(Moment(at, f"{who}: a comment") for at in comments), *(e.moment(who) for e in one.events)],

@@ -14,7 +14,7 @@ from accepted.grade.stage import Stage
 from billing.seed import token
 
 LOOK_UP = 0.1  # s after which a client that hears nothing looks whether it is to stop
-CONNECT = 10.0  # s
+CONNECT = 30.0  # s
 OVER = ("succeeded", "failed", "cancelled")
 
 
