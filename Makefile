@@ -8,15 +8,59 @@ TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
 
-.PHONY: graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
+.PHONY: start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
 
-help: ## this page
+help: # this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
-	@echo
-	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z%-]+:.*## / {sub("%", "N", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'BACKEND=rq (the default), celery-redis or celery-rabbitmq chooses the library. STACK=compose runs the demo in containers.'
 	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
+
+## Practise: briefs in exercises/*/README.md, your files in work/
+
+start: $(VENV)/.ready-dev ## begin: makes your tree, work/ (BACKEND=rq N=1: at an exercise further up)
+	@$(ASKED) $(BIN)/accepted start $(addprefix --at ,$(N)) $(ARGS)
+
+exercise-%: $(VENV)/.ready-dev ## grade your tree (BACKEND= SEED= TREE=solutions: another tree)
+	@$(ASKED) $(BIN)/accepted check $* $(ARGS)
+
+watch: $(VENV)/.ready-dev ## grade it on every save (N=: another than the next one)
+	@$(ASKED) $(BIN)/accepted watch $(N) $(ARGS)
+
+hint-%: $(VENV)/.ready-dev ## the next of three hints
+	@$(BIN)/accepted hint $* $(ARGS)
+
+diff-%: $(VENV)/.ready-dev ## what the reference does otherwise
+	@$(BIN)/accepted diff $* $(ARGS)
+
+catch-up-%: $(VENV)/.ready-dev ## the reference's modules for all below N; yours go into a stash
+	@$(BIN)/accepted catch-up $* $(ARGS)
+
+reset-%: $(VENV)/.ready-dev ## its modules as they were at first; yours go into a stash
+	@$(BIN)/accepted reset $* $(ARGS)
+
+restore: $(VENV)/.ready-dev ## your files back from the newest stash (STASH=: another)
+	@$(BIN)/accepted restore $(STASH) $(ARGS)
+
+score: $(VENV)/.ready-dev ## what passes, points, what was shown
+	@$(BIN)/accepted score $(ARGS)
+
+doctor: $(VENV)/.ready ## what is missing on this machine, and the command that cures it
+	@$(ASKED) $(BIN)/accepted doctor $(ARGS)
+
+# What was not asked for is not said: the tree then is the learner's, and the backend the one that it was started with.
+ASKED = env $(if $(filter file,$(origin BACKEND)),-u BACKEND) $(if $(filter file,$(origin TREE)),-u TREE)
+
+# By name as well, for a shell that completes them; the patterns above have their recipes.
+exercise-1 exercise-2 exercise-3 exercise-4 exercise-5 exercise-6 exercise-7 exercise-8 exercise-9: FORCE
+hint-1 hint-2 hint-3 hint-4 hint-5 hint-6 hint-7 hint-8 hint-9: FORCE
+diff-1 diff-2 diff-3 diff-4 diff-5 diff-6 diff-7 diff-8 diff-9: FORCE
+catch-up-1 catch-up-2 catch-up-3 catch-up-4 catch-up-5 catch-up-6 catch-up-7 catch-up-8 catch-up-9: FORCE
+reset-1 reset-2 reset-3 reset-4 reset-5 reset-6 reset-7 reset-8 reset-9: FORCE
+FORCE:
+
+## Watch it run
 
 demo: $(VENV)/.ready $(if $(filter compose,$(STACK)),.env) ## watch a report, a webhook and a payout go through the whole house
 	@$(BIN)/accepted demo
@@ -33,24 +77,16 @@ status: $(VENV)/.ready ## what is running
 logs: $(VENV)/.ready ## the merged log of what is running
 	@$(BIN)/accepted logs
 
+## Test and measure
+
 test: $(VENV)/.ready-dev ## the kit's own tests, against real servers
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 conformance: $(VENV)/.ready-dev ## what every broker owes, promise by promise, on all four implementations
 	@CONFORMANCE_TABLE=1 $(BIN)/python -m pytest tests/conformance -q --no-header $(ARGS)
 
-rabbitmq: ## install RabbitMQ for BACKEND=celery-rabbitmq; says what it will do first
-	@./scripts/rabbitmq
-
-secrets: .env ## make up the secrets of docker-compose.yml, on first use
-.env:
-	@./deploy/secrets $@
-
 lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-
-exercise-%: $(VENV)/.ready-dev ## grade your tree: exercise-1 and so on (TREE= BACKEND= SEED=)
-	@$(BIN)/accepted check $* $(ARGS)
 
 graders: $(VENV)/.ready-dev ## grade the graders: known-bads caught, variants passed (BACKEND= EX=), all backends by default
 	@BACKEND=$(if $(filter file,$(origin BACKEND)),all,$(BACKEND)) $(BIN)/accepted graders $(addprefix --ex ,$(EX)) $(ARGS)
@@ -67,12 +103,21 @@ crash-sweep: $(VENV)/.ready ## kill every process at every crossing, and judge (
 ablation: $(VENV)/.ready ## switch each defence off: the sweep must find the hole (BACKEND= SEED=)
 	@$(BIN)/accepted ablation $(ARGS)
 
+## Keep house
+
+rabbitmq: ## install RabbitMQ for BACKEND=celery-rabbitmq; says what it will do first
+	@./scripts/rabbitmq
+
+secrets: .env ## make up the secrets of docker-compose.yml, on first use
+.env:
+	@./deploy/secrets $@
+
 diagrams: diagrams/house.svg ## render the diagrams from their text sources
 %.svg: %.dot
 	@command -v dot >/dev/null || { echo 'accepted: graphviz draws the diagrams and is missing. On Debian: apt-get install graphviz' >&2; exit 1; }
 	@dot -Tsvg $< -o $@
 
-clean: ## remove the environment and what runs left behind
+clean: ## remove the environment and what runs left behind; your tree and its stashes stay
 	@rm -rf $(VENV) .accepted results build src/*.egg-info
 
 lock: $(VENV)/.ready-dev ## write the lock files again after a change of pyproject.toml

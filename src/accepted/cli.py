@@ -12,7 +12,16 @@ import click
 
 # One line per subcommand: its name, and where its click command is.
 COMMANDS = {
+    "start": "accepted.loop.start:start",
     "check": "accepted.grade.command:check",
+    "watch": "accepted.loop.watch:watch",
+    "hint": "accepted.loop.revealing:hint",
+    "diff": "accepted.loop.revealing:diff",
+    "catch-up": "accepted.loop.replacing:catch_up",
+    "reset": "accepted.loop.replacing:reset",
+    "restore": "accepted.loop.replacing:restore",
+    "score": "accepted.loop.score:score",
+    "doctor": "accepted.loop.doctor:doctor",
     "graders": "accepted.graders.command:graders",
     "flake": "accepted.graders.flake:flake",
     "demo": "accepted.demo.command:demo",

@@ -122,7 +122,7 @@ def test_a_tree_that_eats_memory_is_ended_before_the_machine_is(tmp_path: Path) 
 
 
 def test_without_rabbitmq_it_says_how_to_get_it(tmp_path: Path) -> None:
-    command = [*COMMAND, "1", "--backend", "celery-rabbitmq", "--results", str(tmp_path)]
+    command = [*COMMAND, "1", "--tree", "solutions", "--backend", "celery-rabbitmq", "--results", str(tmp_path)]
     env = {**os.environ, "PATH": str(tmp_path), "BROKER_URL": ""}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
@@ -131,7 +131,7 @@ def test_without_rabbitmq_it_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_where_results_can_not_be_written_it_says_so_before_it_begins(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file of that name")
-    command = [*COMMAND, "1", "--results", str(tmp_path / "results" / "deeper")]
+    command = [*COMMAND, "1", "--tree", "solutions", "--results", str(tmp_path / "results" / "deeper")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode not in (0, 3)
     assert "cannot write" in done.stderr and "Traceback" not in done.stderr

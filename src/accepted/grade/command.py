@@ -10,9 +10,12 @@ import click
 
 from accepted.demo.screen import Screen
 from accepted.grade import report as reporting
-from accepted.grade.exercise import Exercise, find
+from accepted.grade.exercise import find
 from accepted.grade.settled import grade_into
 from accepted.grade.verdict import USAGE
+from accepted.loop.journal import graded
+from accepted.loop.telling import onwards
+from accepted.loop.work import found, to_grade
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
 from accepted.stack.procfile import read
@@ -21,19 +24,20 @@ from accepted.stack.up import Interrupted, Interrupts
 
 @click.command()
 @click.argument("number", type=int)
-@click.option("--tree", default=None, help="The application to grade (default: $TREE, else solutions).")
+@click.option("--tree", default=None, help="The application to grade (default: $TREE, else work, which "
+              "`accepted start` makes).")  # fmt: skip
 @click.option("--app", default=None, type=click.Path(path_type=Path, file_okay=False), help="Instead of a tree: the "
               "folder of an app of your own, graded by its Procfile (docs/contract.md).")  # fmt: skip
-@click.option("--backend", envvar="BACKEND", type=click.Choice(CHOICES), default="rq", show_default=True,
-              help="The broker and its library.")  # fmt: skip
+@click.option("--backend", envvar="BACKEND", type=click.Choice(CHOICES), help="The broker and its library (default: "
+              "$BACKEND, else the one that the tree was started with, else rq).")  # fmt: skip
 @click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit's XML there as well.")
 @click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
               help="Where NN.json and the evidence go.")  # fmt: skip
 def check(
-    number: int, tree: str | None, app: Path | None, backend: str, seed: int, as_json: bool, junit: Path | None,
-    results: Path,
+    number: int, tree: str | None, app: Path | None, backend: str | None, seed: int, as_json: bool,
+    junit: Path | None, results: Path,
 ) -> None:  # fmt: skip
     """Boot the tree, break things around it as exercise NUMBER says, and judge what its users and partners saw.
 
@@ -43,9 +47,11 @@ def check(
     """
     if tree and app:
         raise click.UsageError("--tree is a tree like ours, --app an app of your own: name one of them.")
-    where = app or Path(tree or os.environ.get("TREE") or "solutions")
     try:
-        exercise, hint, backend = _asked_for(number, where, backend)
+        exercise = find(number)
+        where = app or to_grade(tree, os.environ)
+        work = None if app else found(where)
+        hint, backend = _asked_for(where, backend or (work.backend if work else "rq"))
     except Problem as problem:
         click.echo(f"Error: {problem.report()}", err=True)
         sys.exit(USAGE)
@@ -53,30 +59,35 @@ def check(
     screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
     if hint:
         screen.line(f"   {hint}")
+    if work and (said := work.cut_off()):
+        screen.line(f"   {said}")
     told = reporting.Told(screen, max(map(len, exercise.toml.checks)))
     file = results / f"{exercise.label}.json"
     try:
         with Interrupts():
-            found = grade_into(results, exercise, where, backend, seed, told, foreign=app is not None)
+            report = grade_into(results, exercise, where, backend, seed, told, foreign=app is not None)
     except Interrupted:
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
     if junit:
-        reporting.save(junit, reporting.junit(found))
+        reporting.save(junit, reporting.junit(report))
     if as_json:
-        click.echo(reporting.as_json(found))
+        click.echo(reporting.as_json(report))
     place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
     replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
-    for line in reporting.closing(found, replay, file):
+    for line in reporting.closing(report, replay, file):
         screen.line(f"   {line}")
-    sys.exit(found.exit)
+    if work:
+        graded(work, report)
+        for line in onwards(work, number, report.verdict):
+            screen.line(f"   {line}")
+    sys.exit(report.exit)
 
 
-def _asked_for(number: int, tree: Path, backend: str) -> tuple[Exercise, str | None, str]:
-    """The exercise, what a person should hear of the backend, and its name. Raises Problem."""
+def _asked_for(tree: Path, backend: str) -> tuple[str | None, str]:
+    """What a person should hear of the backend, and its name. Raises Problem."""
     if find_spec("pytest") is None:
         raise Problem("pytest is not there", "the checks run on it", "Install it with: make .venv/.ready-dev")
-    exercise = find(number)
     read(tree / "Procfile")
     backend, hint = settle(backend, os.environ)
-    return exercise, hint, backend
+    return hint, backend

@@ -3,6 +3,7 @@
 import fcntl
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,12 @@ from accepted.stack.errors import cannot_write
 
 
 def grade_into(
-    results: Path, exercise: Exercise, tree: Path, backend: str, seed: int, tell: Tell, foreign: bool = False
-) -> Report:
+    results: Path, exercise: Exercise, tree: Path, backend: str, seed: int, tell: Tell, foreign: bool = False,
+    stop: threading.Event | None = None,
+) -> Report:  # fmt: skip
     """Grades, and leaves results/NN.json and the evidence in results/NN/. Raises Problem where nothing can be written,
-    before it has begun; and whatever interrupts it, with the results of earlier runs as they were."""
+    before it has begun; and whatever interrupts it, Stopped once `stop` is set, with the results of earlier runs as
+    they were."""
     folder = results / exercise.label
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +29,7 @@ def grade_into(
         raise cannot_write(error.filename or folder, error) from error
     with tempfile.TemporaryDirectory(prefix="accepted-evidence-") as private:
         staged = Path(private)
-        found = grade(exercise, tree, backend, seed, staged, tell, shown=folder, foreign=foreign)
+        found = grade(exercise, tree, backend, seed, staged, tell, stop, folder, foreign)
         with _alone(results / f".{exercise.label}.lock"):
             folder.mkdir(parents=True, exist_ok=True)
             for name in (LOG, *(f"{check}.txt" for check in exercise.toml.checks)):

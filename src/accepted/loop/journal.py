@@ -1,0 +1,48 @@
+"""What happened to a learner's tree: a line of JSON for each grading and for whatever was shown or replaced."""
+
+import fcntl
+import json
+import time
+from typing import Any
+
+from accepted.grade.engine import Report
+from accepted.loop.work import Work
+from accepted.stack.errors import cannot_write
+
+Event = dict[str, Any]
+
+
+def add(work: Work, what: str, **more: object) -> None:
+    """`what`: started, graded, hint, diff, caught-up, reset or restored. Raises Problem."""
+    line = json.dumps({"at": round(time.time(), 3), "what": what, **more}) + "\n"
+    try:
+        work.journal.parent.mkdir(parents=True, exist_ok=True)
+        with work.journal.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(line)
+    except OSError as error:
+        raise cannot_write(error.filename or work.journal, error) from error
+
+
+def graded(work: Work, report: Report) -> None:
+    """Raises Problem."""
+    given = report.exercise in work.given
+    add(work, "graded", exercise=report.exercise, verdict=report.verdict, given=given, backend=report.backend,
+        seed=report.seed, seconds=report.seconds)  # fmt: skip
+
+
+def read(work: Work) -> list[Event]:
+    """In order. A line that a crash or an editor has spoilt is passed over."""
+    try:
+        text = work.journal.read_text(errors="replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("at"), int | float) and isinstance(event.get("what"), str):
+            found.append(event)
+    return found

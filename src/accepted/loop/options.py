@@ -1,0 +1,38 @@
+"""What the commands of the loop have in common."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from accepted.grade.exercise import folders
+from accepted.loop.work import DEFAULT
+
+directory = click.option(
+    "--dir", "directory", default=DEFAULT, show_default=True, type=click.Path(path_type=Path, file_okay=False),
+    help="The tree that you work in.",
+)  # fmt: skip
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
+
+
+class Number(click.ParamType[int]):
+    """An exercise that there is; a usage error names them where it is not."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        known = folders()
+        if str(value).isdigit() and int(value) in known:
+            return int(value)
+        return self.fail(f"there is no exercise {value}; there are {', '.join(map(str, known))}", param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [
+            CompletionItem(str(number), help=path.name)
+            for number, path in folders().items()
+            if str(number).startswith(incomplete)
+        ]
+
+
+NUMBER = Number()
