@@ -130,7 +130,7 @@ def _taken_over(stage: Stage, done: Day) -> None:
     if not ended and sorted(look.answer.ms for look in done.looks)[len(done.looks) // 2] > STARVED:
         raise Unknown(f"this machine is too busy: no worker came to the report's end within {SOON:g} s")
     done.mark(f"{FIRST} wakes; the report is {stage.state(done.report)}")
-    runner.stop(FIRST, grace=20)  # it ends what it has in hand before it goes
+    runner.stop(FIRST, grace=60)  # it ends what it has in hand before it goes
     done.mark(f"{FIRST} has gone")
 
 
