@@ -1,7 +1,7 @@
 """Whether a file of a tree was saved.
 
-We look ourselves, instead of asking the system for events: a look at a tree of this size takes a millisecond, and sees a
-save on every file system, mounted and shared ones too, where events are lost.
+We look ourselves, instead of asking the system for events: a look at a tree of this size takes a millisecond, and sees
+a save on every file system, mounted and shared ones too, where events are lost.
 """
 
 import os
