@@ -1,0 +1,220 @@
+"""Exercise 5, judged by the tables of the contract, the operators' commands, and what the partner saw."""
+
+import json
+
+from asking import Asked, audit, broken, letter_of, letters, told
+from dying import LEASE, MAX_CRASHES, Killed, dying
+from play import LONG, SOON, busy, desk, parked, shown, works
+from prometheus_client.parser import text_string_to_metric_families
+
+from accepted.grade.stage import TENANT, Stage
+from accepted.grade.verdict import Unknown
+
+ATTEMPTS = 2  # MAX_ATTEMPTS
+
+
+def check_boots(stage: Stage) -> str:
+    return f"five processes after {stage.boot(held_store=True):.1f} s"
+
+
+def check_works(stage: Stage) -> str:
+    one, took = stage.played(works)
+    found = len(one.calls(stage)), stage.state(one.job)
+    if found != (1, "succeeded"):
+        raise broken(stage, "one payout, nothing going wrong", "A job that was accepted comes to a good end.",
+                     f"expected one call and succeeded within {SOON:g} s, found {found}", one.seen(stage))  # fmt: skip
+    return f"one charge after {took:.2f} s"
+
+
+def check_parked_with_context(stage: Stage) -> str:
+    scene = stage.played(parked)
+    rule = "Who is given up ends among the dead letters, with tenant, job key, attempts, class of error and trace."
+    for one, attempts, what in ((scene.hopeless, ATTEMPTS, "503 each time"), (scene.final, 1, "422")):
+        letter, state = letter_of(stage, one.job), stage.state(one.job)
+        wanted = {"tenant_id": TENANT, "natural_key": one.key, "attempts": attempts, "trace_id": one.trace}
+        wrong = [f"{name} is {(letter or {}).get(name)}, not {value}" for name, value in wanted.items()
+                 if (letter or {}).get(name) != value]  # fmt: skip
+        if letter and not (letter["error_class"] and letter["reason"]):
+            wrong.append("it does not say what went wrong")
+        if letter is None or wrong or state != "failed":
+            found = "; ".join(wrong) if letter else "there is no dead letter"
+            raise broken(stage, f"a partner answered {one.key} with {what}", rule, f"the job is {state}; {found}",
+                         [*scene.marks, *one.seen(stage)])  # fmt: skip
+    return f"{told(letter_of(stage, scene.hopeless.job))[:150]}"
+
+
+def check_undecodable_parked(stage: Stage) -> str:
+    scene = stage.played(parked)
+    found = letters(stage, "job_id IS NULL")
+    if len(found) != 1:
+        raise broken(
+            stage, "bytes that nobody can read were put on the broker, before the messages of other jobs",
+            "What can't be read is parked at once, and once; nobody has to read it again.",
+            f"expected one dead letter without a job, found {len(found)}", [*scene.marks, *scene.hopeless.seen(stage)],
+        )  # fmt: skip
+    return f"{len(scene.unreadable)} bytes became dead letter {found[0]['id']}: {found[0]['reason'][:80]}"
+
+
+def check_no_personal_data(stage: Stage) -> str:
+    scene = stage.played(parked)
+    whole = letters(stage)
+    for letter in whole:
+        text = json.dumps(letter, ensure_ascii=False)
+        if found := [what for what, value in scene.personal.items() if value in text]:
+            where = [
+                name for name, value in letter.items() if any(scene.personal[what] in str(value) for what in found)
+            ]
+            raise broken(
+                stage, "a payout, an e-mail, two webhooks and an unreadable message were parked",
+                "A dead letter is read by many and kept for long: ids and figures, no personal data.",
+                f"expected none in {len(whole)} letters, found the {' and the '.join(found)} of a customer in"
+                f" letter {letter['id']}, {', '.join(where)}", scene.marks,
+                costs="Whoever may look at failures reads your customers' bank accounts.",
+            )  # fmt: skip
+    return f"{len(whole)} letters, and none of {', '.join(scene.personal)} in them"
+
+
+def check_size_is_a_metric(stage: Stage) -> str:
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(stage.played(desk).metrics):
+        for sample in family.samples:
+            if sample.name == "dead_letters":
+                found[sample.labels.get("queue", "")] = sample.value
+    wanted = {"payouts": 1, "emails": 1, "webhooks": len(stage.played(parked).broken)}
+    unreadable = 1 if found.get("payouts") == 2 else 0  # it lay among the payouts; not every library can tell
+    if {name: found.get(name) for name in wanted} != {**wanted, "payouts": 1 + unreadable}:
+        raise broken(
+            stage, "GET /metrics, with a payout, an e-mail and two webhooks parked",
+            "dead_letters{queue=…} says how many open dead letters each queue has.",
+            f"expected {shown(wanted)}; found {shown(found) or 'no such figure'}", stage.played(parked).marks,
+            costs="No figure, no alert: the letters pile up until a customer asks.",
+        )  # fmt: skip
+    return shown(wanted)
+
+
+def check_bad_endpoints(stage: Stage) -> str:
+    scene, answer = stage.played(parked), stage.played(desk).endpoints
+    rows = answer.get("endpoints")
+    found = {str(one.get("endpoint")): one.get("dead_letters") for one in rows} if isinstance(rows, list) else {}
+    if missing := [url for url, number in scene.broken.items() if found.get(url) != number]:
+        raise broken(
+            stage, "ops dead-letters --by-endpoint --json, after two subscribers answered 410",
+            "Dead letters can be counted by the endpoint that refused.",
+            f"expected {missing[0]} with 1, found {shown(found) or shown(answer)}", scene.marks,
+            costs="The same broken endpoint fills your dead letters every night, and nobody can say whose it is.",
+        )  # fmt: skip
+    return f"{len(scene.broken)} broken subscribers, each with its endpoint"
+
+
+def check_requeue_runs_once(stage: Stage) -> str:
+    scene, done = stage.played(parked), stage.played(desk)
+    one = scene.hopeless
+    number = sum(int(each.get("count") or 0) for each in done.requeued)
+    state, calls = stage.state(one.job), one.calls(stage)
+    charges = [each for each in stage.ledger(kind="charge")["effects"] if each["key"] == one.key]
+    letter, rows = letter_of(stage, one.job), audit(stage, "requeue")
+    closed = bool(letter and letter["requeued_at"])
+    wanted = (1, "succeeded", ATTEMPTS + 1, 1, True, 1)
+    found = (number, state, len(calls), len(charges), closed, len(rows))
+    if found != wanted:
+        names = ("requeued", "job", "calls", "charges", "letter closed", "rows of the audit")
+        pairs = [f"{name}: expected {want}, found {got}" for name, want, got in zip(names, wanted, found, strict=True)]
+        wrong = [pair for pair, want, got in zip(pairs, wanted, found, strict=True) if want != got]
+        raise broken(stage, "two operators requeued the same dead letter at once, the partner being well again",
+                     "A requeued job runs again from the beginning, once, and its dead letter is closed.",
+                     "; ".join(wrong), [*done.marks, *one.seen(stage)])  # fmt: skip
+    return "two requeues at once: one run, one charge, the letter closed, one row of the audit"
+
+
+def check_purge_leaves_a_trace(stage: Stage) -> str:
+    scene, done = stage.played(parked), stage.played(desk)
+    letter, rows = letter_of(stage, scene.final.job), audit(stage, "purge")
+    closed, state = bool(letter and letter["purged_at"]), stage.state(scene.final.job)
+    if not closed or state != "failed" or len(rows) != 1 or rows[0]["actor"] != "grader":
+        found = f"purged_at {'is set' if closed else 'is not set'}, the job is {state}, {len(rows)} row(s) of the audit"
+        raise broken(
+            stage, "ops purge of a dead letter, with a reason and a name",
+            "What is given up for good stays on record: the letter closed, and who did it, when and why.",
+            f"expected a closed letter, a failed job, one row by grader; found {found}", done.marks,
+            costs="A customer asks what became of an order, and there is nothing to look up.",
+        )  # fmt: skip
+    return f"closed, and in the audit: {rows[0]['actor']}, {rows[0]['detail']}"[:110]
+
+
+# From one state to the next: a job that is queued, and was running or queued before, was taken for lost.
+LOST = """
+SELECT count(*) FROM (
+    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
+WHERE state = 'queued' AND before IN ('queued', 'running')
+"""
+
+
+def check_long_work_is_no_death(stage: Stage) -> str:
+    mails = stage.played(busy).mails
+    done = stage.until(lambda: all(stage.state(one.job) == "succeeded" for one in mails), SOON + 2 * LONG)
+    lost = [one for one in mails if stage.value(LOST, one.job) or len(one.calls(stage)) > 1]
+    if done and not lost:
+        return f"{len(mails)} e-mails of {LONG:g} s each, in a row: none was taken for lost"
+    if done and len(lost) <= len(mails) // 4:
+        raise Unknown(f"{len(lost)} of {len(mails)} leases ended in the middle of a run: the machine may be too busy")
+    worst = max(lost or mails, key=lambda one: len(one.seen(stage)))
+    states = ", ".join(sorted({stage.state(one.job) for one in mails}))
+    raise broken(
+        stage, f"{len(mails)} e-mails were asked for, each of which takes {LONG:g} s; a lease is {LEASE:g} s",
+        "A lease is renewed while its worker lives, and it begins when work begins: waiting is no death.",
+        f"expected all to succeed at their first run, found {len(lost)} taken for lost; they are {states}",
+        worst.seen(stage), costs="The more there is to do, the more is done twice, just when there is most to do.",
+    )  # fmt: skip
+
+
+def check_killed_job_is_back(stage: Stage) -> str:
+    scene, _ = stage.played(dying)
+    back = gap(stage, scene, scene.once)
+    if back is None or back > scene.allowed or stage.state(scene.once.job) != "succeeded":
+        found = f"after {back:.1f} s" if back is not None else "never"
+        raise broken(
+            stage, "a worker was killed with SIGKILL in the middle of a call",
+            "A killed worker's job is taken up again within two leases.",
+            f"expected another call within {2 * LEASE:g} s and what a job takes here ({scene.allowed:.1f} s in all),"
+            f" found it {found}; the job is {stage.state(scene.once.job)}",
+            [*scene.marks, *scene.once.seen(stage)],
+        )  # fmt: skip
+    return f"killed, and at work again after {back:.2f} s; a lease is {LEASE:g} s"
+
+
+def gap(stage: Stage, scene: Killed, one: Asked) -> float | None:
+    """Seconds from the first kill to the next call."""
+    calls = one.calls(stage)
+    at = scene.kills(calls)[0]
+    return next((call["at"] - at for call in calls if call["at"] > at), None)
+
+
+def check_poison_is_parked(stage: Stage) -> str:
+    scene, _ = stage.played(dying)
+    calls, letter, state = scene.poison.calls(stage), letter_of(stage, scene.poison.job), stage.state(scene.poison.job)
+    if not scene.kills(calls):
+        raise Unknown("a payout was to kill its worker, and no worker was killed at it")
+    if len(calls) > MAX_CRASHES or letter is None or state != "failed":
+        raise broken(
+            stage, f"a job's worker was killed each time that it worked on it; MAX_CRASHES is {MAX_CRASHES}",
+            "A job that kills its worker is parked, not tried for ever: runs are counted before they begin.",
+            f"expected {MAX_CRASHES} runs and a dead letter, found {len(calls)} and {told(letter)}; the job is {state}",
+            [*scene.marks, *scene.poison.seen(stage)], costs="One bad job takes all workers down, one after the other.",
+        )  # fmt: skip
+    return f"{len(calls)} runs, each of which its worker did not survive; then parked: {letter['reason'][:60]}"
+
+
+def check_frozen_worker_writes_nothing(stage: Stage) -> str:
+    _, scene = stage.played(dying)
+    if scene.why_not:
+        raise Unknown(scene.why_not)
+    if scene.ended_by_first or scene.state != "succeeded":
+        difference = f"the job's end was recorded while its new worker was at work; it is {scene.state}"
+        seen = [*scene.marks, *scene.job.seen(stage)]
+        raise broken(
+            stage, "a worker was frozen in the middle of a report, lost it to another, and woke",
+            "Who has lost a job writes nothing more for it: each claim has a newer fencing token than the last.",
+            f"expected the second worker to end it, found {difference}" if scene.ended_by_first else difference, seen,
+            costs="Two workers write over each other, and the later one is the one that was out of date.",
+        )  # fmt: skip
+    return "frozen, replaced, awake: the job was ended by its second worker"
