@@ -78,7 +78,7 @@ class Listener(threading.Thread):
     @property
     def over(self) -> bool:
         """Whether it heard of the job's end."""
-        return bool(self.events) and self.events[-1].seen[0] in OVER
+        return any(event.seen[0] in OVER for event in self.events)
 
     def stop(self) -> "Listener":
         self._leave.set()
