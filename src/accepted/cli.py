@@ -1,6 +1,7 @@
 """The command `accepted`. Each subcommand is a module of its own, imported when it is called."""
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "status": "accepted.stack.status:status",
     "logs": "accepted.stack.show_logs:logs",
     "bench": "accepted.bench.command:bench",
+    "load": "accepted.load.command:load",
     "sweep": "accepted.sweep.command:command",
     "ablation": "accepted.sweep.ablation:command",
 }
@@ -51,6 +53,9 @@ class Doors(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         from accepted.stack.errors import Problem
 
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a screen that lacks ✓ shows ?, and the rest as well
         try:
             return super().invoke(ctx)
         except Problem as problem:

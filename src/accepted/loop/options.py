@@ -23,8 +23,9 @@ class Number(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         known = folders()
-        if str(value).isdigit() and int(value) in known:
-            return int(value)
+        for number in known:
+            if str(value) == str(number):
+                return number
         return self.fail(f"there is no exercise {value}; there are {', '.join(map(str, known))}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

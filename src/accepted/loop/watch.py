@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -139,7 +140,8 @@ class Watch:
         if self.as_json:
             click.echo(json.dumps(asdict(report)))
         file = self.results / f"{report.exercise:02}.json"
-        replay = f"accepted check {report.exercise} --backend {self.backend} --seed {self.seed}"
+        place = f"--tree {shlex.quote(report.tree)} --backend {self.backend}"
+        replay = f"accepted check {report.exercise} {place} --seed {self.seed}"
         on = [] if report.verdict == "fail" else onwards(self.work, report.exercise, report.verdict, self.root)
         for line in [*reporting.closing(report, replay, file), *on, KEYS]:
             self.screen.line(f"   {line}")

@@ -1,0 +1,45 @@
+"""A folder to work in, and the commands as somebody there types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from accepted.cli import main
+from accepted.ladder import files
+
+Typed = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def asked_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make test` says BACKEND and TREE to everything that it starts."""
+    for name in ("BACKEND", "TREE", "SEED"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def accepted(here: Path) -> Typed:
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, list(arguments), prog_name="accepted")
+
+    return run
+
+
+def said(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def contents(tree: Path) -> dict[str, bytes]:
+    return {path: (tree / path).read_bytes() for path in files(tree)}
