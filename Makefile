@@ -97,6 +97,14 @@ flake: $(VENV)/.ready-dev ## one grader many times, no verdict may differ (EX= N
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)
 
+# Each by its own name, so that the shell completes it.
+LOADS := load-steady load-burst load-worker-kill load-broker-restart load-broker-wipe load-partner-outage load-poison load-noisy-neighbour load-deploy
+.PHONY: load $(LOADS)
+load: $(VENV)/.ready-dev ## list the load scenarios; `make load-burst` and so on run one (BACKEND= TREE= SEED=)
+	@$(BIN)/accepted load list
+$(LOADS): load-%: $(VENV)/.ready-dev
+	@$(BIN)/accepted load $* $(addprefix --seed ,$(SEED)) $(ARGS)
+
 crash-sweep: $(VENV)/.ready ## kill every process at every crossing, and judge (BACKEND= QUICK=1 SEED=)
 	@$(BIN)/accepted sweep $(ARGS)
 

@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from pathlib import Path
+
+
+def report(folder: Path) -> Path:
+    return folder
