@@ -102,16 +102,24 @@ class Account:
 
 
 def account(
-    zero: float, planned: Sequence[Planned], sent: Iterable[Mapping[str, Any]], seen: Iterable[Seen], effects: Effects
+    zero: float,
+    planned: Sequence[Planned],
+    sent: Iterable[Mapping[str, Any]],
+    seen: Iterable[Seen],
+    effects: Effects,
+    standstill: bool = True,
 ) -> Account:
-    """Joins what was due with what the client and the witnesses saw. Every planned request that was due is in it."""
+    """Joins what was due with what the client and the witnesses saw. Every planned request that was due is in it.
+
+    `standstill`: nothing moves any more, so what is unfinished is lost; else it is only late, and counts as unfinished.
+    """
     lines = {line["n"]: line for line in sent}
     jobs = {one.id: one for one in seen}
     by_key = {one.key: one for one in jobs.values()}
     found = Account([_row(zero, each, lines.get(each.n, {}), jobs, by_key, effects) for each in planned])
     for row in found.rows:
         job = jobs.get(row.job or "") or by_key.get(row.key or "")
-        if row.accepted and (why := _lost(row, job)):
+        if row.accepted and (why := _lost(row, job, standstill)):
             found.lost.append(f"{row.key or row.job or row.n}: {why}")
     found.duplicated = [f"{key}: {n} effects" for (kind, key), n in effects.items() if n > 1]
     found.phantom = [f"{key}: a {kind} that nobody asked for" for kind, key in _phantoms(planned, jobs, effects)]
@@ -160,9 +168,11 @@ def _over(job: Seen) -> float | None:
     return max((one.t_over or 0.0 for one in everyone), default=None) or None
 
 
-def _lost(row: Row, job: Seen | None) -> str | None:
+def _lost(row: Row, job: Seen | None, standstill: bool) -> str | None:
     if job is None:
         return None if row.t_done is not None else "it was accepted, and there is no such job"
+    if row.t_over is None and not standstill:
+        return None
     if row.expect == "parked":
         return None if job.state == "failed" else f"it can't succeed, and is {job.state} instead of parked"
     if row.effects:

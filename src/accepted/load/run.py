@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,7 +27,8 @@ from accepted.stack.errors import Problem
 from accepted.stack.run import Stack
 
 BOOT = 120.0  # s
-GRACE = 15.0  # s after the last arrival in which what is accepted may still come to its end
+GRACE = 45.0  # s after the last answer in which what is accepted may still come to its end
+STANDSTILL = 15.0  # s without an event: longer than it takes to notice that a worker has died
 LEAD = 1.0  # s between the generator's being told and its zero
 LINES_AN_INVOICE = 6  # of the made-up data, at least
 
@@ -89,6 +91,7 @@ class Run:
         found = account(
             zero, [each for each in requests if each.n < max(len(steady), int(told.get("sent", 0)))], generator.lines(),
             witnesses.jobs(stack.addresses), witnesses.effects(stack.addresses.partner, stack.addresses.database),
+            self._standstill,
         )  # fmt: skip
         conduct = self._conduct(found, told, died, odd, trouble.failed)
         figures = Figures(found, self.scenario, self.objectives, zero, zero + end)
@@ -98,6 +101,7 @@ class Run:
         self._write(ran, zero)
         return ran
 
+    _standstill = False  # jobs were left, and nothing moved them
     _stopped: float | None = None  # seconds since zero, where the drain was over before its time
 
     def _drive(self, stack: Stack, generator: Generator, samples: Samples, zero: float) -> str | None:
@@ -128,18 +132,26 @@ class Run:
             if problem is stack.runner.failure:
                 raise
             return str(problem)
-        give_up = time.time() + GRACE
-        while time.time() < give_up and self._unfinished(stack):
-            self.progress.show(time.time() - zero, generator.told, generator.recent, samples.newest)
-            generator.listen(0)
-            time.sleep(0.3)
+        self._settle(stack, lambda: self.progress.show(time.time() - zero, generator.told, [], samples.newest))
         return None
 
-    def _unfinished(self, stack: Stack) -> bool:
-        try:
-            return witnesses.unfinished(stack.addresses.database) > 0
-        except psycopg.Error:
-            return True
+    def _settle(self, stack: Stack, show: Callable[[], None]) -> None:
+        """Until all is over, or nothing moves any more, or the grace is."""
+        give_up, moved, last = time.monotonic() + GRACE, time.monotonic(), -1
+        while time.monotonic() < give_up:
+            show()
+            try:
+                unfinished, retrying, events = witnesses.standing(stack.addresses.database)
+            except psycopg.Error:
+                unfinished, retrying, events = 1, 0, last
+            if not unfinished:
+                return
+            if events != last or retrying:
+                moved, last = time.monotonic(), events
+            if time.monotonic() - moved > STANDSTILL:
+                self._standstill = True
+                return
+            time.sleep(0.3)
 
     def _conduct(
         self, found: Account, told: dict[str, Any], died: str | None, odd: list[str], failed_fault: str | None

@@ -50,7 +50,8 @@ class Objective:
     @property
     def what(self) -> str:
         """As a person says it: `burst accept p95 (report.export)`."""
-        words = [self.phase or "", self.metric.replace("_", " "), quantile_name(self.target)]
+        phase = self.phase if self.phase != self.metric else ""
+        words = [phase or "", self.metric.replace("_", " "), quantile_name(self.target)]
         return " ".join(word for word in words if word) + (f" ({self.kind})" if self.kind else "")
 
     @property

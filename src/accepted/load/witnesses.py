@@ -29,7 +29,11 @@ SELECT j.id::text, r.artifact_key FROM jobs j JOIN reports r ON r.id::text = j.a
 WHERE j.kind = 'report.export'
 """
 _NOOPS = "SELECT natural_key FROM effects WHERE natural_key LIKE '%:noop:%'"
-_UNFINISHED = "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"
+_STANDING = """
+SELECT count(*) FILTER (WHERE state NOT IN ('succeeded', 'failed', 'cancelled')),
+    count(*) FILTER (WHERE state = 'retrying'), coalesce(sum(event_seq), 0)::bigint
+FROM jobs
+"""
 _MORE_ACCOUNTS = """
 INSERT INTO payout_accounts (tenant_id, holder_name, iban, currency)
 SELECT tenant_id, holder_name, iban, 'EUR' FROM
@@ -60,11 +64,11 @@ def prepare(database: str, subscribers: int) -> dict[str, Objects]:
     return found
 
 
-def unfinished(database: str) -> int:
-    """Jobs that have not come to their end."""
+def standing(database: str) -> tuple[int, int, int]:
+    """Jobs that have not come to their end; those of them that wait for another try; events of all jobs so far."""
     with psycopg.connect(database, connect_timeout=5) as connection:
-        row = connection.execute(_UNFINISHED).fetchone()
-    return int(row[0]) if row else 0
+        row = connection.execute(_STANDING).fetchone() or (0, 0, 0)
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def jobs(where: Addresses) -> list[Seen]:
