@@ -67,6 +67,10 @@ class Generator:
             if pipe:
                 pipe.close()
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def go(self, zero: float) -> None:
         """The first arrival's clock begins at `zero`, seconds since the epoch."""
         assert self._popen.stdin
