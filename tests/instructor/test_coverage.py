@@ -1,0 +1,45 @@
+"""docs/coverage.md names only what exists, and leaves no demand without an answer."""
+
+import re
+
+import pytest
+
+from accepted.grade.exercise import folders, load
+from accepted.ladder import ROOT
+
+ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+?) \| (.+) \|$", re.MULTILINE)
+ROWS = ROW.findall((ROOT / "docs" / "coverage.md").read_text())
+
+
+def exists(named: str) -> bool:
+    """A path, or `03/twenty-copies`: a check or a known-bad of exercise 3."""
+    found = re.fullmatch(r"(\d\d)/([a-z0-9-]+)", named)
+    if not found:
+        return (ROOT / named).is_file()
+    folder = folders().get(int(found[1]))
+    toml = load(folder).toml if folder else None
+    return toml is not None and (found[2] in toml.checks or found[2] in toml.known_bad)
+
+
+@pytest.mark.parametrize(("number", "held"), [(number, held) for number, _, held in ROWS])
+def test_all_that_holds_a_demand_exists(number: str, held: str) -> None:
+    named = re.findall(r"`([^`]+)`", held)
+    assert named or held.lower().startswith("not yet"), "something holds it, or it says `not yet`"
+    assert [one for one in named if not exists(one)] == []
+
+
+def test_every_demand_has_a_line_and_lines_are_numbered() -> None:
+    """So that a line that the pattern does not read can not go unseen."""
+    numbers = [number for number, _, _ in ROWS]
+    written = re.findall(r"^\| ([A-Z]\d+) ", (ROOT / "docs" / "coverage.md").read_text(), re.MULTILINE)
+    assert numbers == written
+    counts = {letter: [int(one[1:]) for one in numbers if one[0] == letter] for letter in "CPBMTEF"}
+    assert [letter for letter, found in counts.items() if found != list(range(1, len(found) + 1))] == []
+    assert {letter: len(found) for letter, found in counts.items()}["M"] >= 15, "all the common mistakes"
+
+
+def test_what_is_not_there_is_noticed() -> None:
+    assert not exists("03/no-such-check")
+    assert not exists("99/boots")
+    assert not exists("tests/no/such.py")
+    assert exists("03/looks-then-acts")
