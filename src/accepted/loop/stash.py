@@ -51,9 +51,8 @@ def keep(work: Work, verb: str) -> Path:
     work.stashes.mkdir(exist_ok=True)
     private = work.stashes / f".{secrets.token_hex(6)}"
     try:
-        for path in sorted(files(work.tree)):
-            source, target = work.tree / path, private / path
-            durable.write(target, source.read_bytes(), source.stat().st_mode & 0o777)
+        private.mkdir()
+        durable.copy(work.tree, private, sorted(files(work.tree)))
         if work.about.exists():
             durable.write(private / ABOUT, work.about.read_bytes())
         return _named(private, work.stashes / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}")
