@@ -46,7 +46,7 @@ class Generator:
 
     def __enter__(self) -> Self:
         try:
-            self.nice: int = self._next(START)["nice"]
+            self.priority: str = self._next(START)["priority"]
         except queue.Empty:
             self.__exit__(None, None, None)
             why = f"it was not ready after {START:.0f} s"

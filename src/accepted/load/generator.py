@@ -126,7 +126,7 @@ def main(plan_file: str, sent_file: str) -> int:
     for each in plan["requests"]:
         each["content"] = json.dumps(each["body"])
         each["headers"] = {**each["headers"], "Content-Type": "application/json", "Connection": "close"}
-    nice = prefer()
+    priority = prefer()
 
     with Path(sent_file).open("w") as sent:
         pacer = Pacer(plan["requests"], plan["patience"], sent)
@@ -148,7 +148,7 @@ def main(plan_file: str, sent_file: str) -> int:
         gevent.signal_handler(signal.SIGTERM, pacer.stopping.set)
         gc.collect()
         gc.disable()  # a pause of the collector would be a pause of the load; a run's garbage is small
-        say(ready=True, nice=nice)
+        say(ready=True, priority=priority)
         pacer.zero = float(json.loads(sys.stdin.readline())["zero"])
         telling = gevent.spawn(pacer.tell)
         runner.start(1, spawn_rate=1)
@@ -163,13 +163,21 @@ def main(plan_file: str, sent_file: str) -> int:
     return 0
 
 
-def prefer() -> int:
-    """Comes before the measured processes where it may, as a generator on a machine of its own would."""
+def prefer() -> str:
+    """Comes before the measured processes where it may, as a generator on a machine of its own would.
+
+    Niceness alone counts for nothing where each session is scheduled as a group of its own.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        return "round-robin, before all others"
+    except (AttributeError, OSError):
+        pass
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -10)
-    except PermissionError:
+    except OSError:
         pass
-    return os.getpriority(os.PRIO_PROCESS, 0)
+    return f"nice {os.getpriority(os.PRIO_PROCESS, 0)}"
 
 
 if __name__ == "__main__":

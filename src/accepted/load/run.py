@@ -96,7 +96,7 @@ class Run:
         conduct = self._conduct(found, told, died, odd, trouble.failed)
         figures = Figures(found, self.scenario, self.objectives, zero, zero + end)
         verdict = reach(conduct, self.objectives, figures)
-        ran = Ran(verdict, figures, found, conduct, self._manifest(known, zero, generator.nice), trouble.played,
+        ran = Ran(verdict, figures, found, conduct, self._manifest(known, zero, generator.priority), trouble.played,
                   samples.taken, told.get("locust", {}), end)  # fmt: skip
         self._write(ran, zero)
         return ran
@@ -163,12 +163,12 @@ class Run:
         return Conduct(lags, max(0, len(found.rows) - sent), float(told.get("cpu", 0.0)), died, odd,
                        self.settings.missed)  # fmt: skip
 
-    def _manifest(self, known: dict[str, Any], zero: float, nice: int) -> dict[str, Any]:
+    def _manifest(self, known: dict[str, Any], zero: float, priority: str) -> dict[str, Any]:
         return {
             "schema": "manifest/v1", "scenario": asdict(self.scenario), "seed": self.settings.seed,
             "fingerprint": bundle.fingerprint(self.scenario, self.settings.seed), "zero": zero,
             "tree": self.settings.tree.name, "backend": self.settings.backend,
-            "git": bundle.revision(self.settings.tree), "generator_nice": nice, **known,
+            "git": bundle.revision(self.settings.tree), "generator_priority": priority, **known,
         }  # fmt: skip
 
     def _write(self, ran: Ran, zero: float) -> None:
