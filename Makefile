@@ -8,7 +8,7 @@ TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
 
-.PHONY: start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
+.PHONY: cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
 
 help: # this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -59,6 +59,14 @@ diff-1 diff-2 diff-3 diff-4 diff-5 diff-6 diff-7 diff-8 diff-9: FORCE
 catch-up-1 catch-up-2 catch-up-3 catch-up-4 catch-up-5 catch-up-6 catch-up-7 catch-up-8 catch-up-9: FORCE
 reset-1 reset-2 reset-3 reset-4 reset-5 reset-6 reset-7 reset-8 reset-9: FORCE
 FORCE:
+
+## Teach: docs/authoring.md
+
+new-exercise: $(VENV)/.ready-dev ## lay the skeleton of an exercise of your own (NAME=rate-limits)
+	@$(BIN)/accepted new-exercise $(if $(NAME),'$(NAME)',$(error NAME= is missing: make new-exercise NAME=rate-limits)) $(ARGS)
+
+lint-exercises: $(VENV)/.ready-dev ## what exercises still lack to be well-formed (N=: only that one)
+	@$(BIN)/accepted lint-exercises $(N) $(ARGS)
 
 ## Watch it run
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "doctor": "accepted.loop.doctor:doctor",
     "graders": "accepted.graders.command:graders",
     "flake": "accepted.graders.flake:flake",
+    "lint-exercises": "accepted.instructor.lint:command",
+    "new-exercise": "accepted.instructor.skeleton:command",
     "demo": "accepted.demo.command:demo",
     "up": "accepted.stack.up:up",
     "down": "accepted.stack.down:down",
