@@ -62,6 +62,9 @@ FORCE:
 
 ## Teach: docs/authoring.md
 
+cohort: $(VENV)/.ready-dev ## where a room sticks, as CSV and a page (DIR= holds a folder with results/ for each learner)
+	@$(BIN)/accepted cohort '$(or $(DIR),$(error DIR= is missing: make cohort DIR=room))' --csv '$(DIR)/cohort.csv' --html '$(DIR)/cohort.html' $(ARGS)
+
 new-exercise: $(VENV)/.ready-dev ## lay the skeleton of an exercise of your own (NAME=rate-limits)
 	@$(BIN)/accepted new-exercise $(if $(NAME),'$(NAME)',$(error NAME= is missing: make new-exercise NAME=rate-limits)) $(ARGS)
 

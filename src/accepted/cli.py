@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "accepted.loop.doctor:doctor",
     "graders": "accepted.graders.command:graders",
     "flake": "accepted.graders.flake:flake",
+    "cohort": "accepted.instructor.cohort:cohort",
     "lint-exercises": "accepted.instructor.lint:command",
     "new-exercise": "accepted.instructor.skeleton:command",
     "demo": "accepted.demo.command:demo",
