@@ -1,4 +1,4 @@
-"""An exercise that is not well-formed is refused, with the line to mend. tests/instructor holds those that there are."""
+"""An exercise that is not well-formed is refused with the line to mend. tests/instructor holds those that there are."""
 
 from collections.abc import Callable
 from pathlib import Path
