@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from accepted.load.account import Account, Row, Seen, account
+from accepted.load.account import Account, Row, account
 from accepted.load.figures import Figures, drain, histogram
+from accepted.load.identity import Effect, by_key, trace_of
 from accepted.load.plan import Objects, Planned, plan
 from accepted.load.scenario import Phase, Scenario, Work
 from accepted.load.schedule import arrivals
+from accepted.load.seen import Seen
 from accepted.load.slo import Objective, at_quantile, judge
 from accepted.load.verdict import BROKEN, HELD, INVALID, UNKEPT, Conduct, reach
 
@@ -89,6 +91,29 @@ def test_a_poisoned_job_belongs_among_the_dead_letters() -> None:
     assert account(ZERO, requests, map(sent, requests), parked, {}).lost == []
     gone = [seen(each) for each in requests]
     assert len(account(ZERO, requests, map(sent, requests), gone, {}).lost) == len(requests)
+
+
+def test_an_effect_under_a_key_of_the_trees_own_is_known_by_its_trace() -> None:
+    requests = planned()[:3]
+    jobs = {f"job-{each.n}": seen(each) for each in requests}
+    traces = [trace_of(each.headers["traceparent"]) for each in requests]
+    effects = [Effect("charge", f"made-up-{n}", trace) for n, trace in enumerate([*traces, traces[1], "0" * 32])]
+    found = account(ZERO, requests, map(sent, requests), jobs.values(), by_key(effects, requests, jobs))
+    assert found.lost == []
+    assert [each.split(":")[2] for each in found.duplicated] == ["t-pay-1"]
+    assert found.phantom == ["made-up-4: a charge that nobody asked for"]
+
+
+def test_a_webhook_under_an_id_of_the_trees_own_belongs_to_its_subscriber() -> None:
+    requests = planned(replace(SCENARIO, work=(Work("webhook.fanout", 1),)))[:1]
+    keys = [f"acme:webhook:{n}:0:1:invoice.updated" for n in (1, 2)]
+    children = tuple(Seen(key, "webhook.deliver", key, "succeeded", t_over=ZERO + 1) for key in keys)
+    jobs = {"job-0": seen(requests[0], wanted=2, children=children)}
+    trace = trace_of(requests[0].headers["traceparent"])
+    effects = [Effect("webhook", f"made-up-{n}", trace, str(subscriber)) for n, subscriber in enumerate((1, 2, 2))]
+    found = account(ZERO, requests, map(sent, requests), jobs.values(), by_key(effects, requests, jobs))
+    assert (found.lost, found.phantom) == ([], [])
+    assert found.duplicated == [f"{keys[1]}: 2 effects"]
 
 
 def test_a_parked_job_that_was_no_poison_is_lost() -> None:

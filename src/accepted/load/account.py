@@ -11,29 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accepted.load.plan import Planned
-
-TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
-WITNESSED = {"payout.send": "charge", "email.send": "email", "noop": "noop"}
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A job as Postgres has it. `has_artifact`: of a report, whether its pointer leads to an object. `children`: the
-    deliveries of a fan-out; `wanted` is how many its result speaks of."""
-
-    id: str
-    kind: str
-    key: str
-    state: str
-    t_enq: float | None = None
-    t_start: float | None = None
-    t_over: float | None = None
-    attempts: int = 0
-    has_artifact: bool = False
-    superseded: bool = False
-    wanted: int = 0
-    children: tuple["Seen", ...] = ()
-
+from accepted.load.seen import TERMINAL, WITNESSED, Seen
 
 Effects = Mapping[tuple[str, str], int]  # (charge | email | webhook | noop, key) → how many
 
@@ -173,8 +151,8 @@ def _lost(row: Row, job: Seen | None, standstill: bool) -> str | None:
         return None if row.t_done is not None else "it was accepted, and there is no such job"
     if row.t_over is None and not standstill:
         return None
-    if row.expect == "parked":
-        return None if job.state == "failed" else f"it can't succeed, and is {job.state} instead of parked"
+    if row.expect == "parked" and job.state == "failed":
+        return None
     if row.effects:
         return None
     return f"no effect; its job is {job.state}"

@@ -14,6 +14,7 @@ from accepted.load import bundle, effective, witnesses
 from accepted.load.account import Account, account
 from accepted.load.driving import Generator
 from accepted.load.figures import Figures
+from accepted.load.identity import by_key
 from accepted.load.plan import invoices_needed, plan
 from accepted.load.progress import Progress
 from accepted.load.samples import Samples
@@ -87,12 +88,12 @@ class Run:
                 trouble.end()
             end = time.time() - zero
             told = generator.told
-        steady = [each for each in requests if each.at <= (self._stopped or self.scenario.seconds)]
-        found = account(
-            zero, [each for each in requests if each.n < max(len(steady), int(told.get("sent", 0)))], generator.lines(),
-            witnesses.jobs(stack.addresses), witnesses.effects(stack.addresses.partner, stack.addresses.database),
-            self._standstill,
-        )  # fmt: skip
+        due_by_then = sum(each.at <= (self._stopped or self.scenario.seconds) for each in requests)
+        requests = requests[: max(due_by_then, int(told.get("sent", 0)))]
+        seen = witnesses.jobs(stack.addresses)
+        effects = witnesses.effects(stack.addresses.partner, stack.addresses.database)
+        counted = by_key(effects, requests, {one.id: one for one in seen})
+        found = account(zero, requests, generator.lines(), seen, counted, self._standstill)
         conduct = self._conduct(found, told, died, odd, trouble.failed)
         figures = Figures(found, self.scenario, self.objectives, zero, zero + end)
         verdict = reach(conduct, self.objectives, figures)

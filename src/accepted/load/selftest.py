@@ -17,11 +17,12 @@ from typing import Any
 
 import httpx
 
-from accepted.load.account import Account, Seen, account
+from accepted.load.account import Account, account
 from accepted.load.driving import Generator
 from accepted.load.plan import Objects, Planned, plan
 from accepted.load.scenario import Phase, Scenario, Work
 from accepted.load.schedule import arrivals
+from accepted.load.seen import Seen
 from accepted.load.slo import at_quantile, shown
 from accepted.stack import ports, processes
 from accepted.stack.errors import Problem

@@ -8,8 +8,9 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from accepted.load.account import Seen
+from accepted.load.identity import Effect, trace_of
 from accepted.load.plan import Objects
+from accepted.load.seen import Seen
 from accepted.stack.environment import Addresses
 from billing.seed import token
 from billing.storage import open_store
@@ -85,13 +86,13 @@ def jobs(where: Addresses) -> list[Seen]:
     return [_seen(row, children[row["id"]], row["id"] in with_artifact) for row in rows if not row["parent"]]
 
 
-def effects(partner: str, database: str) -> dict[tuple[str, str], int]:
-    """How often each key had its effect, as the partner saw it; of no-ops, as Postgres has it."""
-    told = httpx.get(f"{partner}/ledger/summary", timeout=30, trust_env=False).raise_for_status().json()
-    found = {(kind, key): n for kind, keys in told.items() for key, n in keys.items()}
+def effects(partner: str, database: str) -> list[Effect]:
+    """Every effect that the partner saw; of no-ops, those that Postgres has."""
+    told = httpx.get(f"{partner}/ledger", timeout=60, trust_env=False).raise_for_status().json()["effects"]
+    found = [Effect(each["kind"], each["key"], trace_of(each.get("traceparent")), each.get("subscriber"))
+             for each in told]  # fmt: skip
     with psycopg.connect(database, connect_timeout=10) as connection:
-        rows = connection.execute(_NOOPS).fetchall()
-    return found | {("noop", key): 1 for (key,) in rows}
+        return found + [Effect("noop", key) for (key,) in connection.execute(_NOOPS).fetchall()]
 
 
 def _seen(row: Mapping[str, Any], children: Sequence[Seen], has_artifact: bool) -> Seen:
