@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from accepted.stack.procfile import read
 FILES = ("README.md", "checks.py", "hints/1.md", "hints/2.md", "hints/3.md")
 SECTIONS = ("Your task", "Exactly what the grader does", "The interviewer asks on")
 KNOWN_BADS = 5  # at least
+WORDS = 1200  # of a brief, at most: it is read by somebody who wants to begin
+LINK = re.compile(r"\]\(([^)#\s]+)")
 LEFT = "TODO"
 
 
@@ -41,7 +44,7 @@ def command(numbers: tuple[int, ...], as_json: bool) -> None:
     else:
         for folder, lines in found.items():
             click.echo(f"{folder.name}: {f'{len(lines)} thing(s) to mend' if lines else 'well-formed'}")
-            for line in lines:
+            for line in [*lines, *worth_a_look(folder)]:
                 click.echo(f"  {line}")
     sys.exit(1 if any(found.values()) else 0)
 
@@ -58,7 +61,8 @@ def wrong(folder: Path) -> list[str]:
     found = [f"{name} is missing" for name in FILES if name not in there]
     found += [f"{name} is empty" for name in sorted(there) if not (folder / name).read_bytes().strip()]
     found += [f"{name} has a {LEFT} in it" for name in sorted(there) if LEFT in _text(folder / name)]
-    return found + _graph(exercise) + _checks(exercise) + _brief(exercise) + _known_bads(exercise)
+    found += _graph(exercise) + _checks(exercise) + _brief(exercise) + _links(exercise, there)
+    return found + _known_bads(exercise)
 
 
 def _graph(exercise: Exercise) -> list[str]:
@@ -94,7 +98,29 @@ def _brief(exercise: Exercise) -> list[str]:
         return []
     found = [f"README.md lacks the section {one!r}" for one in SECTIONS if f"## {one}\n" not in brief]
     unnamed = [one for one in exercise.toml.checks if not re.search(rf"(?<![\w-]){one}(?![\w-])", brief)]
+    if (words := len(brief.split())) > WORDS:
+        found.append(f"README.md has {words} words; {WORDS} at most")
     return found + [f"README.md does not say what check {one} does" for one in unnamed]
+
+
+def _links(exercise: Exercise, there: Collection[str]) -> list[str]:
+    """Of every page, to files; what leads to the network is not looked at."""
+    pages = [(name, exercise.folder / name) for name in sorted(there) if name.endswith(".md")]
+    linked = [(name, path.parent / to, to) for name, path in pages for to in LINK.findall(_text(path)) if ":" not in to]
+    return [f"{name} links to {to}, which is not there" for name, path, to in linked if not path.exists()]
+
+
+def worth_a_look(folder: Path) -> list[str]:
+    """No fault of form, so no reason to exit with 1: checks that no known-bad fails. Those that others need stand aside:
+    without them there is nothing to judge."""
+    try:
+        exercise = load(folder)
+    except (Problem, UnicodeDecodeError):
+        return []
+    toml = exercise.toml
+    failed = {bad.fails for bad in toml.known_bad.values()} | {toml.intended, exercise.start_intended}
+    needed = {name for check in toml.checks.values() for name in check.needs}
+    return [f"worth a look: no known-bad fails {name}" for name in toml.checks if name not in failed | needed]
 
 
 def _known_bads(exercise: Exercise) -> list[str]:
