@@ -80,9 +80,21 @@ def test_a_job_that_nothing_moves_any_more_is_lost_and_one_that_is_only_late_is_
     effects = told([each for each in requests if each.n != 5])
     still = account(ZERO, requests, map(sent, requests), jobs, effects, standstill=True)
     late = account(ZERO, requests, map(sent, requests), jobs, effects, standstill=False)
-    assert len(still.lost) == 1
-    assert late.lost == []
+    assert len(still.lost) == len(still.stuck) == 1
+    assert (late.lost, late.stuck) == ([], [])
     assert late.rows[5].took("end_to_end") == math.inf, "right-censored, never dropped"
+
+
+def test_a_job_that_had_its_effect_and_is_left_halfway_is_not_lost_and_yet_stuck() -> None:
+    requests = planned()
+    jobs = [seen(each) for each in requests]
+    jobs[5] = seen(requests[5], state="running", t_over=None)
+    found = account(ZERO, requests, map(sent, requests), jobs, told(requests), standstill=True)
+    assert found.lost == []
+    assert [each.split(": ")[1] for each in found.stuck] == ["running for ever"]
+    figures = Figures(found, SCENARIO, [], ZERO, ZERO + 3)
+    assert figures.values("drain") == [math.inf], "what is left behind has not drained, however young it is"
+    assert verdict_of(found, objectives=[*OBJECTIVES, Objective("stuck", "lte", 0)]) == BROKEN
 
 
 def test_a_poisoned_job_belongs_among_the_dead_letters() -> None:

@@ -75,6 +75,7 @@ class Account:
 
     rows: list[Row]
     lost: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     phantom: list[str] = field(default_factory=list)
 
@@ -99,6 +100,8 @@ def account(
         job = jobs.get(row.job or "") or by_key.get(row.key or "")
         if row.accepted and (why := _lost(row, job, standstill)):
             found.lost.append(f"{row.key or row.job or row.n}: {why}")
+        if standstill and row.accepted and row.t_over is None:
+            found.stuck.append(f"{row.key or row.job or row.n}: {row.state or 'gone'} for ever")
     found.duplicated = [f"{key}: {n} effects" for (kind, key), n in effects.items() if n > 1]
     found.phantom = [f"{key}: a {kind} that nobody asked for" for kind, key in _phantoms(planned, jobs, effects)]
     return found

@@ -57,12 +57,14 @@ class Figures:
         self.series = ages(found.rows, zero, end)
         starts = dict(zip((phase.name for phase in scenario.phases), scenario.starts(), strict=True))
         self.drained = drain(self.series, starts["drain"], age_limit(objectives)) if "drain" in starts else None
+        if self.drained is not None and any(row.accepted and row.t_over is None for row in found.rows):
+            self.drained = math.inf  # what is left would have grown past any limit
 
     def values(self, metric: str, phase: str | None = None, kind: str | None = None) -> list[float]:
         """Every occurrence, in seconds or as a count. The warm-up counts for what was promised only."""
         if metric == "drain":
             return [] if self.drained is None else [self.drained]
-        if metric in ("lost", "duplicated", "phantom"):
+        if metric in ("lost", "stuck", "duplicated", "phantom"):
             return [float(len(getattr(self.found, metric)))]
         if metric == "oldest_age":
             return [age for at, age in self.series if self._is(self.scenario.phase_at(at).name, phase)]

@@ -193,10 +193,12 @@ def _quantiles(of: Bundle) -> str:
 
 
 def _promises(of: Bundle) -> str:
-    found = [f"{name}: {key}" for name in ("lost", "duplicated", "phantom") for key in of.summary[name][:20]]
+    found = [f"{name}: {key}" for name in ("lost", "stuck", "duplicated", "phantom") for key in of.summary[name][:20]]
     if not found:
         return ""
-    return f"<h2>Lost, doubled or never asked for (the first of each)</h2><pre>{escape(chr(10).join(found))}</pre>"
+    return (
+        f"<h2>Lost, stuck, doubled or never asked for (the first of each)</h2><pre>{escape(chr(10).join(found))}</pre>"
+    )
 
 
 def _conditions(of: Bundle) -> str:

@@ -22,6 +22,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "drain": ("s", "from the end of the load until the oldest age stays inside its objective"),
     "refused": ("", "requests that were not accepted"),
     "lost": ("", "accepted, and no effect"),
+    "stuck": ("", "accepted, not over, and nothing moves them any more"),
     "duplicated": ("", "keys with more than one effect"),
     "phantom": ("", "effects that nobody asked for"),
 }

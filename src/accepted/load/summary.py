@@ -31,7 +31,8 @@ def summary(ran: Ran) -> dict[str, Any]:
         "schema": "summary/v1", "seconds": round(ran.end, 3), "counts": dict(counts(ran.account)),
         "phases": ran.figures.table(),
         "drain": None if ran.figures.drained is None else finite(ran.figures.drained),
-        "lost": ran.account.lost, "duplicated": ran.account.duplicated, "phantom": ran.account.phantom,
+        "lost": ran.account.lost,
+        "stuck": ran.account.stuck, "duplicated": ran.account.duplicated, "phantom": ran.account.phantom,
         "generator": {
             "lag_p50": finite(at_quantile(lags, 0.5, "lte")), "lag_p99": finite(at_quantile(lags, 0.99, "lte")),
             "busiest": round(ran.conduct.busiest, 3), "dropped": ran.conduct.dropped,
@@ -58,7 +59,7 @@ def lines(ran: Ran) -> list[str]:
         "",
         ", ".join(f"{name} {totals[name]:,}" for name in states)
         + "; "
-        + ", ".join(f"{name} {len(getattr(ran.account, name))}" for name in GUARANTEES),
+        + ", ".join(f"{name} {len(getattr(ran.account, name))}" for name in (*GUARANTEES, "stuck")),
         f"drain {shown(figures.drained, 's')}; generator lag p99 {lag} (at most {most}), "
         f"{ran.conduct.busiest:.0%} of a core",
     ]

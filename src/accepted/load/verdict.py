@@ -89,4 +89,4 @@ def reach(conduct: Conduct, objectives: Sequence[Objective], figures: Figures) -
 
 def broken_promises(found: Account) -> Mapping[str, list[str]]:
     """The keys behind the counts, for people; only where there are any."""
-    return {name: keys for name in GUARANTEES if (keys := getattr(found, name))}
+    return {name: keys for name in (*GUARANTEES, "stuck") if (keys := getattr(found, name))}
