@@ -26,6 +26,7 @@ from accepted.stack.processes import until
 from accepted.stack.state import root
 
 SMALL = Path(__file__).parent / "small.yaml"
+KILL = Path(__file__).parent / "kill.yaml"
 VALID = {0, 97, 98, 99}  # a starved machine may make any run invalid, never wrong
 
 
@@ -108,7 +109,7 @@ def test_a_small_run_on_the_reference_loses_nothing_and_its_bundle_fits_its_sche
     told = json.loads(done.stdout)
     assert told["code"] == done.returncode
     summary = told["summary"]
-    assert (summary["lost"], summary["duplicated"], summary["phantom"]) == ([], [], [])
+    assert [summary[name] for name in ("lost", "stuck", "duplicated", "phantom")] == [[], [], [], []]
     counts = summary["counts"]
     assert counts["sent"] == counts["accepted"] == counts["planned"] > 40
     assert counts["parked"] > 0, "the poisoned ones"
@@ -143,3 +144,19 @@ def test_ctrl_c_in_the_middle_ends_everything_and_judges_nothing(tmp_path: Path)
     assert "nothing is left running" in rest
     assert until(lambda: not any(each.is_running() for each in whole), 10)
     process.stderr.close()
+
+
+@pytest.mark.parametrize(("tree", "keeps"), [("solutions", True), ("exercises/start", False)])
+def test_a_killed_worker_costs_the_first_app_jobs_and_the_reference_none(
+    tmp_path: Path, tree: str, keeps: bool
+) -> None:
+    done = load(str(KILL), "--tree", tree, "--json", results=tmp_path)
+    told = json.loads(done.stdout)
+    summary = told["summary"]
+    assert summary["duplicated"] == summary["phantom"] == []
+    assert (summary["lost"] + summary["stuck"] == []) == keeps, done.stderr
+    if told["code"] != 98:  # a starved machine
+        assert (told["code"] == 0) == keeps
+    faults = json.loads((Path(told["bundle"]) / "faults.json").read_text())["faults"]
+    assert [each["fault"] for each in faults] == ["kill_worker"]
+    assert 4.9 < faults[0]["at"] < 8, "three seconds into its phase"
