@@ -49,6 +49,15 @@ def steps(low: float, high: float, wanted: int = 5) -> list[float]:
     return [round(n * step, 10) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten from `low` to `high`; with twice and five times each where that would be fewer than three."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    tens = [10.0**n for n in powers if low <= 10.0**n]
+    if len(tens) >= 3:
+        return tens
+    return [value for n in powers for value in (10.0**n, 2 * 10.0**n, 5 * 10.0**n) if low <= value <= high]
+
+
 def chart(
     lines: Sequence[Line], unit: str, spans: Sequence[Span], limits: Sequence[Limit] = (),
     marks: Sequence[tuple[float, str]] = (), log: bool = False,
@@ -76,11 +85,7 @@ def chart(
             f'<rect x="{x(span.begins):.1f}" y="{TOP}" width="{width:.1f}" height="{floor - TOP}" fill="{shade}"/>'
         )
         drawn.append(_text((x(span.begins) + x(span.ends)) / 2, TOP - 8, span.name, "middle", "ph"))
-    ticks = (
-        [10.0**n for n in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-        if log
-        else steps(0, high)
-    )
+    ticks = decades(low, high) if log else steps(0, high)
     for tick in ticks:
         drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" class="grid"/>')
         drawn.append(_text(LEFT - 6, y(tick) + 4, f"{tick:g}", "end"))
@@ -94,7 +99,7 @@ def chart(
         drawn.append(_text(x(limit.begins) + 4, y(limit.value) - 5, limit.name, "start", "slot"))
     for n, (at, name) in enumerate(marks):
         drawn.append(f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{TOP}" y2="{floor}" class="mark"/>')
-        drawn.append(_text(x(at) + 4, TOP + 12 + 13 * (n % 4), name, "start", "markt"))
+        drawn.append(_text(x(at) + 4, floor - 8 - 13 * (n % 4), name, "start", "markt"))
     for line in lines:
         drawn.append(f'<path d="{_path(line, x, y)}" fill="none" stroke="{line.colour}" stroke-width="2" '
                      f'stroke-dasharray="{DASHES[line.colour]}"/>')  # fmt: skip

@@ -3,9 +3,10 @@
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from accepted.load.account import Row
 from accepted.load.bundle import read_lines
@@ -82,7 +83,9 @@ def page(of: Bundle) -> str:
     title = f"{about['scenario']['name']} on {about['tree']} ({about['backend']})"
     parts = (_accept, _end_to_end, _age, _rates, _objectives, _quantiles, _promises, _conditions)
     good = "good" if verdict["code"] == 0 else "bad"
-    why = "".join(f"<li>{escape(each)}</li>" for each in verdict["invalid"])
+    reasons = verdict["invalid"] or [f"{_named(each).what}: {_found(each)}, and {_named(each).limit} was promised"
+                                     for each in verdict["objectives"] if not each["held"]]  # fmt: skip
+    why = "".join(f"<li>{escape(each)}</li>" for each in reasons)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}: {verdict["verdict"]}</title>'
         f"<style>{STYLE}</style><h1>{escape(title)}</h1>"
@@ -114,7 +117,7 @@ def _worst(of: Bundle, metric: str) -> str:
         return "was never seen"
     low, high = min(found), max(found)
     if math.isinf(low[0]):
-        return "one in twenty never ended, in any phase"
+        return "p95 never ended, in any phase"
     if low == high or high[0] < 1.5 * low[0]:
         return f"p95 stayed at {shown(high[0], 's')}"
     return f"p95 went from {shown(low[0], 's')} ({low[1]}) to {shown(high[0], 's')} ({high[1]})"
@@ -165,13 +168,19 @@ def _rates(of: Bundle) -> str:
     return f"<h2>{escape(text)}</h2>" + chart(lines, "jobs/s", of.spans, (), of.marks)
 
 
+def _named(each: Mapping[str, Any]) -> Objective:
+    return Objective(each["metric"], each["op"], each["value"], each["target"], each["phase"], each["kind"])
+
+
+def _found(each: Mapping[str, Any]) -> str:
+    return "never" if each["never_ended"] else shown(each["found"], METRICS[each["metric"]][0])
+
+
 def _objectives(of: Bundle) -> str:
     heads = ("Promised", "Found", "Of")
     rows = ["<tr><th></th><th>Objective</th>" + "".join(f'<th class="n">{head}</th>' for head in heads) + "</tr>"]
     for each in of.verdict["objectives"]:
-        unit = METRICS[each["metric"]][0]
-        one = Objective(each["metric"], each["op"], each["value"], each["target"], each["phase"], each["kind"])
-        found = "never" if each["never_ended"] else shown(each["found"], unit)
+        one, found = _named(each), _found(each)
         cells = [one.limit, found, f"{each['occurrences']:,}"]
         rows.append(f"<tr><td>{'✓' if each['held'] else '✗'}</td><td>{escape(one.what)}</td>"
                     + "".join(f'<td class="n">{escape(cell)}</td>' for cell in cells) + "</tr>")  # fmt: skip
