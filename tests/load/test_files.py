@@ -88,3 +88,8 @@ def test_arrivals_are_as_many_as_their_phase_says_and_of_the_kinds_that_it_has(t
     assert 0.18 < sum(each.work.kind == "noop" for each in burst) / len(burst) < 0.32
     even = schedule.arrivals(read(tmp_path, "arrivals: constant\n" + GOOD), 1)
     assert [each.at for each in even[:3]] == [0.0, 0.02, 0.04]
+
+
+def test_make_has_a_target_for_every_scenario() -> None:
+    line = next(line for line in (root() / "Makefile").read_text().splitlines() if line.startswith("LOADS :="))
+    assert sorted(line.removeprefix("LOADS := ").split()) == [f"load-{name}" for name in scenario.names(LOADTESTS)]
