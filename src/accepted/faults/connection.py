@@ -12,6 +12,7 @@ from accepted.faults.wire import Reader
 CHUNK = 1 << 16
 # After a reply was delivered the process gets this long (s) to act on it; its next request is held and ends the wait.
 TO_ACT = 0.05
+TO_CLOSE = 0.2  # s, for the kernel to close what a dead process held; one that lives goes on after it
 
 
 class Exchange(Protocol):
@@ -35,10 +36,13 @@ class Gate:
         self.open.set()
         self.knocked = asyncio.Event()
 
-    async def pass_through(self) -> None:
+    async def pass_through(self) -> bool:
+        """Whether it had to wait."""
+        waited = not self.open.is_set()
         while not self.open.is_set():
             self.knocked.set()
             await self.open.wait()
+        return waited
 
 
 class Connection:
@@ -54,6 +58,7 @@ class Connection:
         self.port = int(client[1].get_extra_info("peername")[1])
         self.pending: deque[Crossing] = deque()
         self._held: list[bytes] = []
+        self._more = bytearray()  # read already, and still to be sent on
         self._over = False
 
     async def run(self) -> None:
@@ -83,9 +88,11 @@ class Connection:
 
     async def _outward(self) -> None:
         with contextlib.suppress(ConnectionError):
-            while data := await self.client[0].read(CHUNK):
+            while data := bytes(self._more) or await self.client[0].read(CHUNK):
+                self._more.clear()
                 for piece in self.reader.sent(data):
-                    await self.exchange.gate(self.process).pass_through()
+                    if await self.exchange.gate(self.process).pass_through() and await self._hung_up():
+                        return  # killed with this on its lips: had it been killed a moment earlier, nobody had heard
                     await self.exchange.weather.pass_through(self.process, self.service)
                     if self._over:
                         return
@@ -153,6 +160,15 @@ class Connection:
             return not self._over
         finally:
             gate.open.set()
+
+    async def _hung_up(self) -> bool:
+        """Whether the process closed its end. A dead one's last thread takes a moment to; one that lives goes on."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TO_CLOSE):
+                while data := await self.client[0].read(CHUNK):
+                    self._more += data
+            return True
+        return False
 
     def _begin(self, name: str) -> Crossing:
         return self.exchange.window.begin(self.process, self.service, name)
