@@ -13,7 +13,7 @@ from accepted.load.scenario import Phase, Scenario, Work
 from accepted.load.schedule import arrivals
 from accepted.load.seen import Seen
 from accepted.load.slo import Objective, at_quantile, judge
-from accepted.load.verdict import BROKEN, HELD, INVALID, UNKEPT, Conduct, reach
+from accepted.load.verdict import BROKEN, HELD, INVALID, UNKEPT, Conduct, allowed_lag, reach
 
 ZERO = 1_000.0
 WORK = (Work("payout.send", 1),)
@@ -222,6 +222,13 @@ def test_the_exit_status_says_the_worst_that_is_certain() -> None:
 )
 def test_a_run_that_may_not_be_believed_is_invalid_whatever_it_found(conduct: Conduct) -> None:
     assert verdict_of(whole(planned()), conduct) == INVALID
+
+
+def test_the_generator_may_lag_by_a_twentieth_of_the_tightest_latency_and_no_drain_makes_that_more() -> None:
+    drains = [Objective("drain", "lte", 45.0), Objective("oldest_age", "lte", 20.0)]
+    assert allowed_lag(drains) == 0.025
+    assert allowed_lag([*drains, Objective("accept", "lte", 0.1, 0.95)]) == 0.025
+    assert allowed_lag([*drains, Objective("end_to_end", "lte", 4.0, 0.95)]) == pytest.approx(0.2)
 
 
 def test_an_objective_of_which_nothing_was_seen_is_not_held() -> None:

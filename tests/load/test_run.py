@@ -160,3 +160,12 @@ def test_a_killed_worker_costs_the_first_app_jobs_and_the_reference_none(
     faults = json.loads((Path(told["bundle"]) / "faults.json").read_text())["faults"]
     assert [each["fault"] for each in faults] == ["kill_worker"]
     assert 4.9 < faults[0]["at"] < 8, "three seconds into its phase"
+
+
+def test_broker_partner_and_processes_may_go_and_come_back_under_load(tmp_path: Path) -> None:
+    done = load(str(SMALL.with_name("troubles.yaml")), "--json", results=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode in {0, 98}, done.stdout
+    assert told["summary"]["counts"]["done"] == told["summary"]["counts"]["planned"] > 80
+    faults = json.loads((Path(told["bundle"]) / "faults.json").read_text())["faults"]
+    assert [each["fault"] for each in faults] == ["restart_broker", "stop_partner", "stop_partner is over", "deploy"]

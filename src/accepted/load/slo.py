@@ -26,6 +26,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "duplicated": ("", "keys with more than one effect"),
     "phantom": ("", "effects that nobody asked for"),
 }
+LATENCIES = ("accept", "relay", "wait", "end_to_end")
 GUARANTEES = ("lost", "duplicated", "phantom")  # broken, they are worth an exit code of their own
 Op = Literal["lt", "lte", "gt", "gte"]
 _HOLDS = {
@@ -130,5 +131,5 @@ def asked(objectives: Sequence[Objective], phases: Sequence[str], kinds: Sequenc
 
 
 def tightest(objectives: Sequence[Objective]) -> float:
-    """The shortest time that any of them speaks of, in seconds."""
-    return min((each.value for each in objectives if METRICS[each.metric][0] == "s" and each.value > 0), default=1.0)
+    """The shortest time that a single job is promised, in seconds; 0 where none is."""
+    return min((each.value for each in objectives if each.metric in LATENCIES and each.value > 0), default=0.0)
