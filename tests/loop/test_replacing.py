@@ -153,6 +153,7 @@ def halfway(work: Path) -> Iterator[subprocess.Popen[bytes]]:
     pipe = work.parent / "never"
     os.mkfifo(pipe)
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests may run where it is ignored
         "import sys; from pathlib import Path; from accepted.loop import stash; from accepted.loop.work import Work\n"
         "work, pipe = Work(Path('work')), Path('never')\n"
         "stash._same = lambda path, source: False\n"

@@ -19,6 +19,7 @@ from accepted.stack.tether import Tether
 from .conftest import ACME, ROOT, Product
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+expect.set_options(timeout=20_000)  # ms: a browser on a machine that has other things to do
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH; install one to test the page")
 
 
