@@ -18,6 +18,7 @@ import pytest
 from app.shared import backend, core, jobs, leases, memory, outbox, relay, scheduler
 from app.shared.core import Job
 
+from accepted.stack import processes
 from billing import db
 from billing.settings import settings
 
@@ -114,6 +115,9 @@ class Spine:
 
 
 def _forget_process_state() -> None:
+    if (engine := db._engines.get(os.getpid())) is not None:
+        # A lease may just be renewed: what comes back to a pool that is disposed of stays open.
+        processes.until(lambda: engine.pool.checkedout() == 0, 5)  # type: ignore[attr-defined]
     db.dispose()
     settings.cache_clear()
     jobs.queues_json.cache_clear()
