@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,8 @@ def on_celery(
     monkeypatch.setenv("BACKEND", f"celery-{server}")
     monkeypatch.setenv("BROKER_URL", url)
     settings.cache_clear()
-    port.line.cache_clear()
-    yield backend.broker()
-    port.line(url).close()
-    port.line.cache_clear()
+    with hung_up(url):
+        yield backend.broker()
 
 
 @pytest.fixture
@@ -53,10 +52,20 @@ def house(on_celery: core.Broker, configure: Callable[..., None]) -> Iterator[No
     yield from _at_work(configure)
 
 
+@contextmanager
+def hung_up(url: str) -> Iterator[None]:
+    """What this process publishes by is opened afresh, and closed at the end."""
+    port.line.cache_clear()
+    yield
+    port.line(url).close()
+    port.line.cache_clear()
+
+
 @pytest.fixture
-def house_on_rabbitmq(configure: Callable[..., None]) -> Iterator[None]:  # noqa: F811
+def house_on_rabbitmq(rabbitmq_url: str, configure: Callable[..., None]) -> Iterator[None]:  # noqa: F811
     """The same, for a test that has chosen the broker itself."""
-    yield from _at_work(configure)
+    with hung_up(rabbitmq_url):
+        yield from _at_work(configure)
 
 
 def _at_work(configure: Callable[..., None]) -> Iterator[None]:  # noqa: F811

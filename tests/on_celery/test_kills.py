@@ -6,9 +6,10 @@ import time
 
 import psutil
 from app.on_celery import to_rabbitmq, topology
+from app.shared import relay
 
 from billing.settings import settings
-from tests.on_celery.conftest import LEASE, kill_tree
+from tests.on_celery.conftest import LEASE, hung_up, kill_tree
 
 
 def gone(pid: int) -> bool:
@@ -101,9 +102,8 @@ def test_what_rabbitmq_gives_up_on_is_counted_and_comes_back(rabbitmq_url, reque
     with connection, connection.channel() as channel:
         topology.declare(channel)
         job = spine.one_job()
-        from app.shared import relay
-
-        assert relay.run_once() == 1
+        with hung_up(rabbitmq_url):
+            assert relay.run_once() == 1
         for _ in range(topology.DELIVERY_LIMIT + 1):
             message = until(lambda: channel.basic_get("noops", no_ack=False))
             channel.basic_reject(message.delivery_tag, requeue=True)
