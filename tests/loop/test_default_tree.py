@@ -15,10 +15,13 @@ from accepted.loop.work import Work, to_grade
 from accepted.stack.errors import Problem
 from tests.loop.conftest import Typed, said
 
+# What a make around the tests hands on, its variables included.
+FROM_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS", "ARGS", "BACKEND", "TREE", "STACK", "SEED", "N")
+
 
 def made(*arguments: str) -> str:
     """What make would run, the last line of it."""
-    plain = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    plain = {name: value for name, value in os.environ.items() if name not in FROM_MAKE}
     done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, env=plain, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1].strip()

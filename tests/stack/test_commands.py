@@ -90,18 +90,23 @@ def test_up_status_logs_and_down_in_the_background(accepted: Accepted, place: Pa
 
 @pytest.mark.parametrize("early", [False, True], ids=["once it is up", "in the middle of the boot"])
 def test_ctrl_c_stops_everything(place: Path, all_gone: AllGone, early: bool) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "up", "--no-seed-data"], cwd=place, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    ) as up:
+    said = place / "said"
+    with (
+        said.open("w") as out,
+        subprocess.Popen([*COMMAND, "up", "--no-seed-data"], cwd=place, env=ENVIRONMENT, stdout=out) as up,
+    ):
         wanted = "booting" if early else "up"
         folder = RunFolder(place / ".accepted/runs/default")
         assert processes.until(lambda: (state := folder.load()) is not None and state.phase == wanted, 30, pause=0.005)
         if early:
             assert processes.until(lambda: len(psutil.Process(up.pid).children()) >= 3, 10, pause=0.002)
+        else:  # as a person would: once it is said
+            assert processes.until(lambda: "Client page" in said.read_text(), 10, pause=0.01)
         pids = [process.pid for process in psutil.Process(up.pid).children(recursive=True)]
         assert len(pids) >= (2 if early else 3)  # in the boot, one of the three may have been initdb, and be over
         up.send_signal(signal.SIGINT)
-        printed, _ = up.communicate(timeout=30)
+        up.wait(30)
+    printed = said.read_text()
     assert up.returncode == (130 if early else 0)
     assert all_gone(pids, 0)
     assert printed.endswith("Everything is stopped.\n")
