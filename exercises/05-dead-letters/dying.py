@@ -150,7 +150,7 @@ def _freeze(stage: Stage, scene: Frozen, stopped: list[psutil.Process]) -> None:
     if not stage.until(lambda: scene.first is not None and bool(scene.first.held), SOON):
         raise Unknown("a report was to be written to the object store, and was not")
     process = worker(stage, str(stage.value("SELECT worker FROM jobs WHERE id = %s", scene.job.job) or ""))
-    process.suspend()
+    processes.freeze([process])
     stopped.append(process)
     scene.marks.append(Moment(time.time(), f"worker {process.pid} is frozen, in the middle of a report"))
     if not stage.until(lambda: scene.second is not None or first_over(scene), HELD):

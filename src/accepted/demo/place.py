@@ -12,8 +12,8 @@ from typing import Protocol, Self
 
 import psutil
 
+from ..stack import processes
 from ..stack.run import Stack
-from .client import until
 
 FLASK = ("-m", "flask", "--app", "app.shared.web", "ops")
 OPS = 60.0  # seconds for one command
@@ -81,9 +81,7 @@ class Local:
         return printed(done, arguments)
 
     def freeze(self, worker: str) -> None:
-        process = psutil.Process(pid_of(worker))
-        process.suspend()
-        until("the worker to be frozen", lambda: process.status() == psutil.STATUS_STOPPED)
+        processes.freeze([psutil.Process(pid_of(worker))])
 
     def kill(self, worker: str) -> None:
         os.kill(pid_of(worker), signal.SIGKILL)

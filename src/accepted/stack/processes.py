@@ -5,10 +5,12 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 
 import psutil
 
 RUN_ID = "ACCEPTED_RUN_ID"  # in the environment of everything a run starts, and inherited by what that starts
+STILL = {"T", "t", "Z", "X"}  # states of a Linux thread that runs no more: stopped, traced, zombie, dead
 SAME_START = 2.0  # seconds: the clock of the boot time is read anew by each process, and rounds
 
 
@@ -80,6 +82,39 @@ def until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) ->
             return False
         time.sleep(pause)
     return True
+
+
+def freeze(processes: Iterable[psutil.Process], seconds: float = 10.0) -> None:
+    """SIGSTOP to each, and waits until none of their threads runs. Raises TimeoutError.
+
+    The signal alone is a wish: on a busy machine a thread that runs may still end its system call, an answer in it.
+    """
+    frozen = set(processes)
+    send(frozen, signal.SIGSTOP)
+    if not until(lambda: all(map(_stands_still, frozen)), seconds, 0.002):
+        running = sorted(process.pid for process in frozen if not _stands_still(process))
+        raise TimeoutError(f"{running} still run {seconds:g} s after SIGSTOP")
+
+
+def freeze_trees(leaders: Collection[psutil.Process], seconds: float = 10.0) -> None:
+    """`freeze` for these and all their descendants, with those that were forked while the signals were sent."""
+    frozen: set[psutil.Process] = set()
+    while new := tree(leaders) - frozen:
+        freeze(new, seconds)
+        frozen |= new
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Whether each of its threads is stopped or has ended."""
+    tasks = Path(f"/proc/{process.pid}/task")
+    try:
+        if not tasks.is_dir():
+            return gone(process) or process.status() == psutil.STATUS_STOPPED
+        # The state comes after the name, which is in brackets and may itself contain some.
+        states = {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()}
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return gone(process)  # a thread ended while we looked: looked at again
+    return states <= STILL
 
 
 def kill(processes: Collection[psutil.Process], seconds: float = 5.0) -> list[psutil.Process]:

@@ -154,11 +154,11 @@ class Runner:
         self._on_change()
 
     def freeze(self, name: str) -> None:
-        """SIGSTOP to the whole tree: connections stay open and nothing answers."""
+        """SIGSTOP to the whole tree: connections stay open and nothing answers once this returns."""
         with self._lock:
             for child in self._named(name):
                 child.frozen = True
-            processes.send(processes.tree(self._leaders(name)), signal.SIGSTOP)
+            processes.freeze_trees(self._leaders(name))
 
     def thaw(self, name: str) -> None:
         """Lets a frozen tree go on."""

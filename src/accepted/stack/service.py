@@ -131,8 +131,8 @@ class Service(ABC):
         self.ready(seconds)
 
     def freeze(self) -> None:
-        """SIGSTOP: connections stay open and nothing answers."""
-        processes.send(self._tree(), signal.SIGSTOP)
+        """SIGSTOP: connections stay open and nothing answers once this returns."""
+        processes.freeze_trees(self._tree())
 
     def thaw(self) -> None:
         """Lets it go on."""

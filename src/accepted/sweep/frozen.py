@@ -18,7 +18,7 @@ def frozen_worker(scene: Scene) -> None:
         leaders = [psutil.Process(pid) for pid in scene.runner.pids("worker-cpu")]
         owner = owner_of(port, processes.tree(leaders))
         if owner is not None:
-            owner.suspend()
+            processes.freeze([owner])
             frozen.append(owner)
             scene.mark(f"worker {owner.pid} frozen at {crossing}")
         return True
