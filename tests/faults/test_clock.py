@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accepted.faults.clock import skewed
+from accepted.faults.clock import Words, skewed
 from accepted.stack.child import Spec
 from accepted.stack.logs import Logs
 from accepted.stack.processes import until
@@ -66,5 +66,22 @@ def test_a_process_and_its_child_read_a_time_that_is_off_and_the_right_one_after
 def test_a_process_that_was_not_heard_is_no_evidence(runner: Runner) -> None:
     (child,) = runner.children()
     child.spec = Spec("clock", "python -S clock.py")  # without its own `site`, nothing is put in front of it
-    with skewed(runner, "clock", 90) as heard:
+    with skewed(runner, "clock", 90, within=3) as heard:
         assert not heard
+
+
+def test_its_word_counts_where_it_is_of_this_start_and_of_the_skew_that_was_meant(tmp_path: Path) -> None:
+    log = tmp_path / "clock.log"
+
+    def word(shows: float) -> str:
+        return json.dumps({"event": "clock is skewed", "shows": shows}) + "\n"
+
+    log.write_text(word(time.time() + 90))  # of the start before
+    words = Words(log)
+    assert not words.show(90)
+    with log.open("a") as file:
+        file.write("begins\n" + word(time.time() + 90) + "and says much more\n" * 200)
+    assert words.show(90)
+    assert not words.show(-90)
+    words.began += 3600
+    assert not words.show(90), "said long before"
