@@ -46,4 +46,5 @@ def test_a_job_that_was_over_before_the_kill_is_no_recovery(room: Callable[..., 
 
     monkeypatch.setattr(recovery.random, "Random", Late)
     with pytest.raises(Invalid, match=r"was to be killed while it runs, and it is (retrying|queued)"):
-        recovery.run(room(LEASE="6", PARTNER_TIMEOUT="1", RETRY_BASE="30"))
+        # Full jitter: the wait is drawn between none and fifty minutes, so that it is not over by the kill.
+        recovery.run(room(LEASE="6", PARTNER_TIMEOUT="1", RETRY_BASE="3000", RETRY_CAP="3000"))

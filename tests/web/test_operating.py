@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from billing import db
 from billing.settings import settings
 
-from .conftest import ACME, Client, Product, Served
+from .conftest import ACME, Client, Product, Served, until
 
 REPORT = {"format": "csv", "from": "2026-01-01", "to": "2026-03-31"}
 NOWHERE = "127.0.0.1:1"  # nothing listens on port 1
@@ -100,8 +101,13 @@ def test_what_nobody_foresaw_is_a_500_without_a_trace_of_our_insides(
 def test_a_request_is_one_log_line_with_its_trace_its_tenant_and_its_job(served: Served, product: Product) -> None:
     answer = httpx.post(f"{served.url}/v1/reports", json=REPORT, headers={"Authorization": f"Bearer {ACME}"})
     job = answer.json()["job"]
-    lines = [json.loads(text[text.index("{") :]) for text in served.log.read_text().splitlines() if "{" in text]
-    (line,) = [line for line in lines if line.get("job_id") == job["id"]]
+
+    def said() -> list[dict[str, Any]]:
+        lines = [json.loads(text[text.index("{") :]) for text in served.log.read_text().splitlines() if "}" in text]
+        return [line for line in lines if line.get("job_id") == job["id"]]
+
+    until(said)  # a process' line comes through a pipe, and may come after its answer
+    (line,) = said()
     assert line["event"] == "request" and line["tenant"] == "acme" and line["status"] == 202
     assert line["trace_id"] == job["trace_id"] == answer.headers["traceparent"].split("-")[1]
     assert ACME not in served.log.read_text()
