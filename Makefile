@@ -10,7 +10,7 @@ export BACKEND TREE STACK
 # Where a machine forbids bytecode, each of a stack's processes compiles all that it imports: 1.7 s instead of 0.4.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
+.PHONY: compare demand cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
 
 help: # this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -55,17 +55,14 @@ doctor: $(VENV)/.ready ## what is missing on this machine, and the command that 
 ASKED = env $(if $(filter file,$(origin BACKEND)),-u BACKEND) $(if $(filter file,$(origin TREE)),-u TREE)
 
 # By name as well, for a shell that completes them; the patterns above have their recipes.
-exercise-1 exercise-2 exercise-3 exercise-4 exercise-5 exercise-6 exercise-7 exercise-8 exercise-9: FORCE
-hint-1 hint-2 hint-3 hint-4 hint-5 hint-6 hint-7 hint-8 hint-9: FORCE
-diff-1 diff-2 diff-3 diff-4 diff-5 diff-6 diff-7 diff-8 diff-9: FORCE
-catch-up-1 catch-up-2 catch-up-3 catch-up-4 catch-up-5 catch-up-6 catch-up-7 catch-up-8 catch-up-9: FORCE
-reset-1 reset-2 reset-3 reset-4 reset-5 reset-6 reset-7 reset-8 reset-9: FORCE
+EXERCISES := 1 2 3 4 5 6 7 8 9 11
+$(foreach verb,exercise hint diff catch-up reset,$(addprefix $(verb)-,$(EXERCISES))): FORCE
 FORCE:
 
 ## Teach: docs/authoring.md
 
 cohort: $(VENV)/.ready-dev ## where a room sticks, as CSV and a page (DIR= holds a folder with results/ for each learner)
-	@$(BIN)/accepted cohort '$(or $(DIR),$(error DIR= is missing: make cohort DIR=room))' --csv '$(DIR)/cohort.csv' --html '$(DIR)/cohort.html' $(ARGS)
+	@$(if $(DIR),,$(error DIR= is missing: make cohort DIR=room))$(BIN)/accepted cohort "$$DIR" --csv "$$DIR/cohort.csv" --html "$$DIR/cohort.html" $(ARGS)
 
 new-exercise: $(VENV)/.ready-dev ## lay the skeleton of an exercise of your own (NAME=rate-limits)
 	@$(BIN)/accepted new-exercise $(if $(NAME),'$(NAME)',$(error NAME= is missing: make new-exercise NAME=rate-limits)) $(ARGS)
@@ -111,12 +108,32 @@ bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
 	@$(BIN)/accepted bench $(ARGS)
 
 # Each by its own name, so that the shell completes it.
-LOADS := load-steady load-burst load-worker-kill load-broker-restart load-broker-wipe load-partner-outage load-poison load-noisy-neighbour load-deploy
-.PHONY: load $(LOADS)
+LOADS := load-steady load-burst load-burst-scaled load-worker-kill load-broker-restart load-broker-wipe load-partner-outage load-poison load-noisy-neighbour load-deploy load-year-end load-soak load-ramp load-trace load-freeze-worker load-cut-network load-compare load-demand
+.PHONY: load load-check $(LOADS)
 load: $(VENV)/.ready-dev ## list the load scenarios; `make load-burst` and so on run one (BACKEND= TREE= SEED=)
 	@$(BIN)/accepted load list
 $(LOADS): load-%: $(VENV)/.ready-dev
 	@$(BIN)/accepted load $* $(addprefix --seed ,$(SEED)) $(ARGS)
+
+load-check: $(VENV)/.ready-dev ## the load generator itself: does it keep its schedule, does it measure what is on paper
+	@$(BIN)/accepted bench pacer judge $(ARGS)
+
+compare: $(VENV)/.ready-dev ## which system is better, on this machine (SYSTEMS="rq celery-redis" ROUNDS= SCENARIO=)
+	@$(BIN)/accepted compare $(or $(SYSTEMS),rq celery-redis celery-rabbitmq) $(addprefix --rounds ,$(ROUNDS)) $(addprefix --scenario ,$(SCENARIO)) $(ARGS)
+
+demand: $(VENV)/.ready-dev ## the least workers that hold the SLO at each load, and their cost (BACKEND= RATES=4,8 PRICES=)
+	@$(BIN)/accepted demand $(addprefix --loads ,$(RATES)) $(addprefix --prices ,$(PRICES)) $(ARGS)
+
+.PHONY: before-after notebooks lab
+before-after: $(VENV)/.ready-notebooks ## the README's chart: the same burst on every rung of the ladder (BACKEND= ARGS=--resume)
+	@$(BIN)/accepted before-after $(ARGS)
+
+notebooks: $(VENV)/.ready-notebooks ## run the nine notebooks on the newest runs, write pages and pictures (ONLY=4, ARGS=--shipped)
+	@$(BIN)/accepted notebooks $(ONLY) $(ARGS)
+
+lab: $(VENV)/.ready-notebooks ## open them in Jupyter
+	@mkdir -p $(VENV)/etc/jupyter/labconfig && cp notebooks/lab.json $(VENV)/etc/jupyter/labconfig/default_setting_overrides.json
+	@$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
 crash-sweep: $(VENV)/.ready ## kill every process at every crossing, and judge (BACKEND= QUICK=1 SEED=)
 	@$(BIN)/accepted sweep $(ARGS)
@@ -156,4 +173,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 $(VENV)/.ready-dev: requirements-dev.lock pyproject.toml
 	$(call install,requirements-dev.lock)
+	@touch $(VENV)/.ready
+
+$(VENV)/.ready-notebooks: requirements-notebooks.lock pyproject.toml
+	$(call install,requirements-notebooks.lock)
 	@touch $(VENV)/.ready

@@ -19,7 +19,7 @@ TABLES = ("reports", "payouts", "jobs", "outbox", "idempotency_keys")
 
 def check_boots(stage: Stage) -> str:
     took = stage.boot()
-    answer = stage.ask("GET", "/session", seconds=10)
+    answer = stage.ask("GET", "/session", seconds=30)
     if answer.status != 200:
         raise Broken(
             stimulus="GET /session with the token of a tenant",

@@ -6,6 +6,7 @@ from typing import Any
 
 from accepted.grade import messages
 from accepted.grade.answer import Answer
+from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import TENANT, Stage
 from accepted.grade.verdict import Broken
@@ -50,8 +51,7 @@ class Seen:
 def seen(stage: Stage) -> Seen:
     """One job of each concern, asked for with the workers stopped; they stay so."""
     raw = of(stage)
-    for name in WORKERS:
-        stage.stack.runner.stop(name, grace=10)
+    departed(stage.stack.runner, WORKERS, raw, lambda: workers_stop(stage))
     listeners(stage, LISTENERS)
     found = Seen()
     amount = 7_300_000 + stage.rng.randrange(1000)
@@ -61,7 +61,7 @@ def seen(stage: Stage) -> Seen:
         if one.answer.status != 202 or not one.job:
             raise refused(one.answer)
         done = stage.state(one.job) in OVER  # whoever works while the client waits sends no message
-        one.message = messages.added(raw, before, 1 if done else 10)
+        one.message = messages.added(raw, before, 1 if done else 30)
         one.parts = raw.parts(one.message) if one.message else {}
         found.asked[concern] = one
     found.values = _values(stage, amount)
@@ -69,6 +69,11 @@ def seen(stage: Stage) -> Seen:
     found.secrets = {token(TENANT): "the tenant's token"}
     found.secrets |= {stage.value(signing, number): "a subscriber's signing secret" for number in _listening(stage)}
     return found
+
+
+def workers_stop(stage: Stage) -> None:
+    for name in WORKERS:
+        stage.stack.runner.stop(name, grace=10)
 
 
 def _requests(stage: Stage, amount: int) -> dict[str, dict[str, Any]]:

@@ -87,12 +87,12 @@ def _ask(
     stage: Stage, path: str, body: Any, key: str | None, kind: str, target: str, raw: messages.Messages | None
 ) -> Asked:
     before, seq = raw.lengths() if raw else {}, stage.seq()
-    answer = stage.ask("POST", path, body, key=key, seconds=10)
+    answer = stage.ask("POST", path, body, key=key, seconds=30)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="A payout or an e-mail is accepted with 202.",
             difference=f"expected 202, found {answer}: {answer.text[:150]}", evidence=[answer.moment()],
             costs="Nothing can be asked for.", look="exercise 1",
         )  # fmt: skip
-    message = messages.added(raw, before, 10) if raw else None
+    message = messages.added(raw, before, 30) if raw else None
     return Asked(answer, kind, target, seq, message)

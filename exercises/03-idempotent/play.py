@@ -7,12 +7,14 @@ from asking import Asked, email, payout
 
 from accepted.faults.strike import kill_now
 from accepted.grade import messages
+from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Unknown
 
 COPIES = 20
-SOON = 30.0  # s in which a job has to be over, retries and all
+SOON = 90.0  # s in which a job has to be over, retries and all, also where it has a tenth of a laptop
+HANG = 90.0  # s in which two calls hang, workers' start and all
 OVER = ("succeeded", "failed")
 SLOW = {"delay": 0.7}  # s: long enough for all workers to be at the same thing
 
@@ -52,7 +54,7 @@ def copies_played(stage: Stage) -> Scene:
     stage.value("UPDATE customers SET email = %s WHERE email = %s RETURNING 1", moved(stage), asked["fresh"].target)
     scene.mark(f"{sum(raw.lengths().values())} messages wait; worker-io starts, with four slots")
     stage.stack.runner.start("worker-io")
-    stage.until(lambda: idle(raw) and all_over(stage, scene), 45)
+    stage.until(lambda: idle(raw) and all_over(stage, scene), SOON)
     workers_stop(stage, raw)  # who has taken a copy finishes it before it goes
     stage.play()
     return scene
@@ -74,9 +76,10 @@ def killed(stage: Stage) -> Scene:
         ledger = stage.ledger(kind="charge", after=seq)
         return sum("ended" not in call for call in ledger["calls"]) >= 2 and bool(ledger["effects"])
 
-    if not stage.until(both_hang, 20):
+    if not stage.until(both_hang, HANG):
         raise Unknown("two calls to the provider were to hang at the same time, and did not")
-    done = kill_now(stage.stack.runner, "worker-io", "tree", time.time())
+    runner = stage.stack.runner
+    done = departed(runner, ["worker-io"], raw, lambda: kill_now(runner, "worker-io", "tree", time.time()))
     if not done.dead or not done.pids:
         raise Unknown("the workers were to die, and did not")
     scene.mark(f"SIGKILL to worker-io ({', '.join(map(str, done.pids))}): both calls hang")
@@ -99,8 +102,9 @@ def copied(one: Asked, raw: messages.Messages, copies: int) -> Asked:
 
 
 def workers_stop(stage: Stage, raw: messages.Messages) -> None:
-    stage.until(lambda: idle(raw), 15)
-    stage.stack.runner.stop("worker-io", grace=10)
+    stage.until(lambda: idle(raw), SOON)
+    runner = stage.stack.runner
+    departed(runner, ["worker-io"], raw, lambda: runner.stop("worker-io", grace=10))
 
 
 def all_over(stage: Stage, scene: Scene) -> bool:
@@ -117,5 +121,5 @@ def of(stage: Stage) -> messages.Messages:
 
 def message_of(one: Asked) -> messages.Message:
     if one.message is None:
-        raise Unknown(f"no message of {one.key} was seen on the broker within 10 s, with no worker running")
+        raise Unknown(f"no message of {one.key} was seen on the broker within 30 s, with no worker running")
     return one.message

@@ -17,8 +17,9 @@ FINAL = (400, 401, 403, 404, 409, 410, 422)
 NOT_NOW = (408, 425, 429)
 FANOUTS = 2  # of twenty subscribers each
 ENOUGH = "1-12"  # calls that are refused: who never stops would keep its own workers from everything else
-SOON = 30.0  # s in which one job has to be over
-LONG = 75.0  # s for all; the ceilings of the waits add up to 11 s
+OVER = ("succeeded", "failed")
+SOON = 90.0  # s in which one job has to be over, also where it has a tenth of a laptop
+LONG = 120.0  # s for all; the ceilings of the waits add up to 11 s
 
 
 @dataclass
@@ -95,7 +96,7 @@ def waiting(stage: Stage) -> Waiting:
     scene.free_at = min(one["ended"] for one in answered) + RETRY_AFTER
     scene.marks += [Moment(one["ended"], f"{one['key']} → 503, Retry-After: {RETRY_AFTER}") for one in answered]
     seq = stage.seq()
-    answer = stage.ask("POST", "/v1/payouts", stage.payout(), key=f"meanwhile-{stage.seed}", seconds=10)
+    answer = stage.ask("POST", "/v1/payouts", stage.payout(), key=f"meanwhile-{stage.seed}", seconds=30)
     accepted(answer)
     scene.asked_at = answer.at
     scene.marks.append(answer.moment())
@@ -124,7 +125,7 @@ def burst(stage: Stage) -> Burst:
         *(ask(stage, one, "hopeless") for one in parts.hopeless),
     ]
     for one in parts.fanouts:
-        accepted(stage.ask("PUT", f"/v1/invoices/{one}", {"status": "open"}, seconds=10))
+        accepted(stage.ask("PUT", f"/v1/invoices/{one}", {"status": "open"}, seconds=30))
     deliveries: dict[str, list[Call]] = {}
     open_ = list(mails)
 
@@ -144,7 +145,7 @@ def burst(stage: Stage) -> Burst:
 def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:
     """Whether no more is to come, or too much has come already."""
     most = 1 if mail.told.startswith("final") else 5
-    return len(of_invoice(calls, mail.invoice)) > most or stage.state(mail.job) in ("succeeded", "failed")
+    return len(of_invoice(calls, mail.invoice)) > most or stage.state(mail.job) in OVER
 
 
 def nothing_left(stage: Stage) -> bool:

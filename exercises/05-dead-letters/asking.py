@@ -81,7 +81,7 @@ def _ask(stage: Stage, path: str, body: Any, key: str | None, op: str) -> Asked:
     trace = f"{stage.rng.getrandbits(127) + 1:032x}"
     sent = {"traceparent": f"00-{trace}-{stage.rng.getrandbits(63) + 1:016x}-01"}
     key = key and f"{key}-{stage.seed}"
-    answer = stage.ask("POST", path, body, key=key, seconds=10, headers=sent)
+    answer = stage.ask("POST", path, body, key=key, seconds=30, headers=sent)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="What can be done is accepted with 202.", evidence=[answer.moment()],

@@ -7,7 +7,8 @@ from dying import LEASE, MAX_CRASHES, Killed, dying
 from play import LONG, SOON, busy, desk, parked, shown, works
 from prometheus_client.parser import text_string_to_metric_families
 
-from accepted.grade.stage import TENANT, Stage
+from accepted.grade.keys import asked_by_natural_key
+from accepted.grade.stage import BOOT, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
 ATTEMPTS = 2  # MAX_ATTEMPTS
@@ -19,11 +20,16 @@ def check_boots(stage: Stage) -> str:
 
 def check_works(stage: Stage) -> str:
     one, took = stage.played(works)
-    found = len(one.calls(stage)), stage.state(one.job)
+    found = len(stage.ledger(op="charge")["calls"]), stage.state(one.job)
     if found != (1, "succeeded"):
-        raise broken(stage, "one payout, nothing going wrong", "A job that was accepted comes to a good end.",
-                     f"expected one call and succeeded within {SOON:g} s, found {found}", one.seen(stage))  # fmt: skip
+        difference = f"expected one call and succeeded within {BOOT + SOON:g} s, found {found}"
+        rule = "A job that was accepted comes to a good end."
+        raise broken(stage, "one payout, nothing going wrong", rule, difference, one.seen(stage))
     return f"one charge after {took:.2f} s"
+
+
+def check_keys(stage: Stage) -> str:
+    return f"asked for under {asked_by_natural_key(stage, stage.played(works)[0].answer)}"
 
 
 def check_parked_with_context(stage: Stage) -> str:

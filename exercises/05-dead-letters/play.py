@@ -10,8 +10,9 @@ import httpx
 from asking import OVER, WHO, Asked, account_of, email, invoices, letter_of, ops, payout
 
 from accepted.grade import messages
+from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import TENANT, Stage
+from accepted.grade.stage import BOOT, TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 
@@ -56,16 +57,15 @@ def works(stage: Stage) -> tuple[Asked, float]:
     """A payout, and the seconds until it was over. A job takes as long elsewhere on this machine."""
     began = time.monotonic()
     one = payout(stage, "works")
-    stage.until(lambda: stage.state(one.job) in OVER, SOON)
+    stage.until(lambda: stage.state(one.job) in OVER, BOOT + SOON)  # its workers may just be starting
     return one, time.monotonic() - began
 
 
 def parked(stage: Stage) -> Parked:
     """Asked for while no worker runs, because a message has to be copied before it can be forged."""
     raw = messages.of(stage.stack.addresses.broker, stage.backend)
-    stage.until(lambda: not any(raw.lengths().values()), 15)
-    for name in WORKERS:
-        stage.stack.runner.stop(name, grace=10)
+    stage.until(lambda: not any(raw.lengths().values()), SOON)
+    departed(stage.stack.runner, WORKERS, raw, lambda: workers_stop(stage))
     one, other = invoices(stage, 2)
     doors = _broken_subscribers(stage)
     stage.play(
@@ -75,14 +75,14 @@ def parked(stage: Stage) -> Parked:
     )
     before = raw.lengths()
     hopeless = payout(stage, "hopeless")
-    message = messages.added(raw, before, 10)
+    message = messages.added(raw, before, 30)
     if message is None:
-        raise Unknown("a payout's message was to lie on the broker within 10 s, with no worker running")
+        raise Unknown("a payout's message was to lie on the broker within 30 s, with no worker running")
     final = email(stage, one)
     personal = _personal(stage, one)
     unreadable = f'{{"charge": "{personal["bank account"]}", "mail": "{personal["address"]}", "to": '.encode()
     raw.put(raw.forged(message, unreadable, "application/json"))
-    changed = stage.ask("PUT", f"/v1/invoices/{other}", {"status": "open"}, seconds=10)
+    changed = stage.ask("PUT", f"/v1/invoices/{other}", {"status": "open"}, seconds=30)
     if changed.status != 202:
         raise Unknown(f"an invoice was to change, and PUT was answered with {changed}")
     mark = Moment(time.time(), f"on the broker: a payout, an e-mail, {len(doors)} webhooks that fail, unreadable bytes")
@@ -91,6 +91,11 @@ def parked(stage: Stage) -> Parked:
     unfinished = "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')"
     processes.until(lambda: stage.value(unfinished) == 0 and not any(raw.lengths().values()), 2 * SOON, pause=0.2)
     return Parked(hopeless, final, dict.fromkeys(doors, 1), personal, unreadable, [mark])
+
+
+def workers_stop(stage: Stage) -> None:
+    for name in WORKERS:
+        stage.stack.runner.stop(name, grace=10)
 
 
 def _broken_subscribers(stage: Stage) -> dict[str, str]:

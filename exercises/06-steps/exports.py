@@ -73,7 +73,7 @@ def export(stage: Stage, name: str) -> Export:
     more = number * STEP
     for which, lines in (("first", BIG), ("second", SMALL)):
         invoices.write(stage.stack.addresses.database, TENANT, first, [f"{name}-{which}"], lines, WIDE, more)
-    answer = stage.ask("POST", "/v1/reports", {"format": "csv", "from": first, "to": last}, seconds=10)
+    answer = stage.ask("POST", "/v1/reports", {"format": "csv", "from": first, "to": last}, seconds=20)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="A report is accepted with 202.",

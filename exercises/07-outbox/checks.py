@@ -1,9 +1,10 @@
 """Exercise 7, judged by the raw broker and the partner's ledger."""
 
 from asking import Scene, booted, drained, email
-from finding import all_seen, delivered, report
+from finding import RELAYS, all_seen, delivered, finished, once, report
 from play import AWAY, GHOST, killed_relays, lose_another, outage, waits, works
 
+from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.stage import TENANT, Stage
 from accepted.grade.verdict import Unknown
 
@@ -27,7 +28,10 @@ def check_boots(stage: Stage) -> str:
 
 def check_works(stage: Stage) -> str:
     scene = stage.played(works)
-    delivered(stage, scene, scene.asked, "one payout, nothing going wrong", "What is accepted is done, once.")
+    told = ("one payout, nothing going wrong", "What is accepted is done, once.")
+    finished(stage, scene, scene.asked, *told, logs=RELAYS)
+    asked_by_natural_key(stage, scene.asked[0].answer)
+    once(stage, scene, scene.asked, *told, seq=0, logs=RELAYS)
     return f"one charge for {scene.asked[0].key}"
 
 

@@ -9,6 +9,7 @@ from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
+RELAYS = ("relay.1", "relay.2")
 LOST = "A user was told 202, and nothing ever happens: the invoice is not sent, the supplier not paid, no alarm rings."
 TWICE = "A customer gets a mail twice, or a supplier the money; a second relay makes it worse, where it was to help."
 GHOSTS = "A worker looks for a job that is not there; one that finds the message's own data pays what nobody ordered."
@@ -16,9 +17,15 @@ GHOSTS = "A worker looks for a job that is not there; one that finds the message
 
 def delivered(
     stage: Stage, scene: Scene, asked: Sequence[Asked], stimulus: str, rule: str, seq: int = 0,
-    logs: Sequence[str] = ("relay.1", "relay.2"),
+    logs: Sequence[str] = RELAYS,
 ) -> None:  # fmt: skip
     """Waits for them. Raises Broken unless each of these succeeded and had its one effect."""
+    finished(stage, scene, asked, stimulus, rule, logs)
+    once(stage, scene, asked, stimulus, rule, seq, logs)
+
+
+def finished(stage: Stage, scene: Scene, asked: Sequence[Asked], stimulus: str, rule: str, logs: Sequence[str]) -> None:
+    """Waits for them. Raises Broken unless each of these succeeded."""
     if refused := [one for one in asked if not one.job]:
         difference = f"expected {refused[0].key} to have a job, found none; its request: {refused[0].answer}"
         raise report(stage, scene, stimulus, rule, difference, about=refused, logs=("web",))
@@ -30,6 +37,12 @@ def delivered(
             f"expected {len(asked)} to succeed; {len(wrong)} did not: {one.key} is {state or 'not to be found'}"
         )
         raise report(stage, scene, stimulus, rule, difference, about=[one], logs=logs)
+
+
+def once(
+    stage: Stage, scene: Scene, asked: Sequence[Asked], stimulus: str, rule: str, seq: int, logs: Sequence[str]
+) -> None:
+    """Raises Broken unless each of these had its one effect."""
     counted = effects(stage, seq, asked)
     for one in asked:
         if counted.get(one.key, 1) != 1:
@@ -48,7 +61,7 @@ def all_seen(scene: Waiting) -> list[Asked]:
 
 def report(
     stage: Stage, scene: Scene, stimulus: str, rule: str, difference: str, *, about: Sequence[Asked] | None = None,
-    ghost: bool = False, logs: Sequence[str] = ("relay.1", "relay.2"),
+    ghost: bool = False, logs: Sequence[str] = RELAYS,
 ) -> Broken:  # fmt: skip
     """What goes wrong with `about` (else with all of the scene), beside what the grader did."""
     told = seen(stage, about if about is not None else scene.asked)

@@ -12,6 +12,7 @@ from asking import Asked, Scene, change, drained, email, patience, payout
 from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, targets
 
 from accepted.faults.crossings import Crossing, Target
+from accepted.grade.departed import departed
 from accepted.grade.stage import TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack.errors import Problem
@@ -116,8 +117,7 @@ def waits(stage: Stage) -> Waiting:
     is waited for last."""
     stage.played(killed_relays)
     scene = Waiting()
-    stage.until(lambda: not waiting.lengths(stage), 15)
-    stage.stack.runner.stop("worker-io", grace=5)
+    _stop_workers(stage)
     scene.mark("worker-io is stopped: from now on messages wait")
     _lose_one(stage, scene)
     with psycopg.connect(stage.stack.addresses.database, autocommit=True, connect_timeout=5) as connection:
@@ -127,7 +127,7 @@ def waits(stage: Stage) -> Waiting:
     scene.marks.append(scene.ghost.answer.moment("its transaction failed as it committed"))
     if stage.value("SELECT count(*) FROM payouts WHERE reference LIKE %s", f"{GHOST}%"):
         raise Unknown("a payout's transaction was to fail as it commits, and its row is there")
-    quick = stage.proxies.slow_down(SLOW, "relay", _service(stage))
+    quick, peek = stage.proxies.slow_down(SLOW, "relay", _service(stage)), waiting.Peek(stage)
     try:
         for number in range(ORDERED):
             scene.beside.append(scene.add(payout(stage, f"order-{number}", 0)))
@@ -136,17 +136,25 @@ def waits(stage: Stage) -> Waiting:
 
         def all_there() -> bool:
             nonlocal found
-            found = waiting.naming(stage, jobs)
+            found = peek.naming(jobs)
             return all(found.values())
 
         stage.until(all_there, patience(stage))
     finally:
         quick()
-    scene.messages = [waiting.ids(text) for text in waiting.texts(stage)]
-    scene.mark(f"{len(scene.messages)} messages wait: {dict(waiting.lengths(stage))}")
+    scene.messages = [waiting.ids(text) for text in peek.texts()]
+    lie = ", ".join(f"{many} in {queue}" for queue, many in waiting.lengths(stage).items()) or "none"
+    scene.mark(f"messages that wait: {lie}")
     if (lost := scene.lost) and scene.lost_of:
-        scene.found_again = stage.until(lambda: _is_there(stage, lost), 4)
+        scene.found_again = stage.until(lambda: peek.queue_of(lost.job) is not None, 4)
     return scene
+
+
+def _stop_workers(stage: Stage) -> None:
+    """Once they have nothing to do."""
+    stage.until(lambda: not waiting.lengths(stage), patience(stage))
+    runner = stage.stack.runner
+    departed(runner, ["worker-io"], waiting.of(stage), lambda: runner.stop("worker-io", grace=5))
 
 
 def _lose_one(stage: Stage, scene: Waiting) -> None:
@@ -159,9 +167,10 @@ def _lose_one(stage: Stage, scene: Waiting) -> None:
 
 def _take_away(stage: Stage, one: Asked) -> str:
     """The queue that has lost its message; empty where none came."""
-    if not one.job or not stage.until(lambda: waiting.queue_of(stage, one.job) is not None, patience(stage)):
+    peek = waiting.Peek(stage)
+    if not one.job or not stage.until(lambda: peek.queue_of(one.job) is not None, patience(stage)):
         return ""
-    queue = waiting.queue_of(stage, one.job) or ""
+    queue = peek.queue_of(one.job) or ""
     waiting.forget(stage, queue)
     return queue
 
@@ -212,8 +221,7 @@ def lose_another(stage: Stage) -> tuple[Asked, Scene]:
     """Again a queue's one message is lost, and this time the workers start."""
     stage.played(outage)
     scene = Scene()
-    stage.until(lambda: not waiting.lengths(stage), 15)
-    stage.stack.runner.stop("worker-io", grace=5)
+    _stop_workers(stage)
     one = scene.add(change(stage, 1))
     queue = _take_away(stage, one)
     if not queue:
@@ -221,10 +229,6 @@ def lose_another(stage: Stage) -> tuple[Asked, Scene]:
     scene.mark(f"the message of {one.key} is gone from {queue}; worker-io starts")
     stage.stack.runner.start("worker-io")
     return one, scene
-
-
-def _is_there(stage: Stage, one: Asked) -> bool:
-    return waiting.queue_of(stage, one.job) is not None
 
 
 def _broker(stage: Stage) -> Breakable:

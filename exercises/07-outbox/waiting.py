@@ -25,15 +25,34 @@ def lengths(stage: Stage) -> dict[str, int]:
     return {queue: number for queue, number in of(stage).lengths().items() if number}
 
 
-def texts(stage: Stage) -> list[str]:
-    """Everything that a message says, one by one, whichever queue it waits in."""
-    return [text for queue in lengths(stage) for text in _texts(stage, queue)]
+class Peek:
+    """What waits on the broker while no worker runs.
 
+    RabbitMQ counts every look at a message as a delivery, and makes it a dead letter after ten of them: a queue is
+    looked into only when it has become longer.
+    """
 
-def queue_of(stage: Stage, job: str) -> str | None:
-    """The queue in which a message waits that names this job."""
-    found = (queue for queue in lengths(stage) if any(job in ids(text) for text in _texts(stage, queue)))
-    return next(found, None)
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._known: dict[str, list[str]] = {}
+
+    def texts(self) -> list[str]:
+        """Everything that a message says, one by one, whichever queue it waits in."""
+        for queue, length in lengths(self._stage).items():
+            if length > len(self._known.get(queue, ())):
+                self._known[queue] = _texts(self._stage, queue)
+        return [text for found in self._known.values() for text in found]
+
+    def queue_of(self, job: str) -> str | None:
+        """The queue in which a message waits that names this job."""
+        self.texts()
+        found = (queue for queue, said in self._known.items() if any(job in ids(text) for text in said))
+        return next(found, None)
+
+    def naming(self, jobs: Iterable[str]) -> dict[str, int]:
+        """How many messages name each of these jobs."""
+        found = [ids(text) for text in self.texts()]
+        return {job: sum(job in named for named in found) for job in jobs}
 
 
 def _texts(stage: Stage, queue: str) -> list[str]:
@@ -51,12 +70,6 @@ def ids(text: str) -> set[str]:
     """All UUIDs in it, with dashes."""
     plain = [one.replace("-", "").lower() for one in _ID.findall(text)]
     return {f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in plain}
-
-
-def naming(stage: Stage, jobs: Iterable[str]) -> dict[str, int]:
-    """How many messages name each of these jobs."""
-    found = [ids(text) for text in texts(stage)]
-    return {job: sum(job in named for named in found) for job in jobs}
 
 
 def forget(stage: Stage, queue: str) -> None:

@@ -8,12 +8,11 @@ from findings import broken, from_the_end, frozen, marked, of
 from idle import idle, p95, too_costly
 from judging import backward, falls, gap_or_repeat, lost_or_twice, to_the_end
 from listening import heard_all
-from play import day
+from play import day, silence
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, TENANT, Stage
 
-SILENCE = 8.0  # s, where SSE_HEARTBEAT is half of one; more where a GET takes a quarter of it
 TAKEN_OVER = "a report's worker was frozen half-way; another took over and finished it; then the first one woke"
 
 
@@ -145,7 +144,7 @@ def check_moves_forward(stage: Stage) -> str:
                 difference=f"{who}: {odd}",
                 costs="A report that is there says 'running' again, for ever: who should end it has long gone.",
             )  # fmt: skip
-    return f"{len(replay.events)} events and {len(done.looks)} looks, never backward; frozen at {done.frozen_at[1]} %"
+    return f"events: {len(replay.events)}, looks: {len(done.looks)}, never backward; frozen at {done.frozen_at[1]} %"
 
 
 def check_percent_never_falls(stage: Stage) -> str:
@@ -196,7 +195,7 @@ def check_heartbeats(stage: Stage) -> str:
     for who, one in quiet.items():
         comments = [at for each in one.connections for at in each.comments]
         longest = one.quiet(done.over if one is done.stranger else one.events[-1].at if one.events else done.over)
-        if not comments or longest > max(SILENCE, 4 * max(look.answer.ms for look in done.looks) / 1000):
+        if not comments or longest > silence(done.looks):
             found = f"{len(comments)} comments, and {longest:.1f} s in which nothing came"
             raise broken(
                 done, [*(Moment(at, f"{who}: a comment") for at in comments), *(e.moment(who) for e in one.events)],
@@ -228,7 +227,7 @@ def check_others_get_404(stage: Stage) -> str:
             raise broken(
                 done, [*seen, *(event.moment("a stranger") for event in one.events)], stimulus=f"GET {where}: {what}",
                 rule="A stream is its tenant's: for another the job does not exist.",
-                difference=f"expected {wanted}, found {one.status} and {len(one.events)} events",
+                difference=f"expected {wanted}, found {one.status}; events heard: {len(one.events)}",
                 costs="Ids stand in logs, in links and in tickets. Whoever reads one reads along.",
             )  # fmt: skip
     if told := [event for event in of(done.stranger).events if event.key[0] in {done.report, *done.others}]:

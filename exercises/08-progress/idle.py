@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from listening import CONNECT, request
-from play import SECOND, refused
+from play import refused, stopped
 
 from accepted.grade.answer import Answer
 from accepted.grade.evidence import Moment
@@ -36,9 +36,8 @@ class Idle:
 
 def idle(stage: Stage) -> Idle:
     """Half of them follow a job that waits, half a tenant to whom nothing happens. Nobody else is at work."""
-    done, runner = Idle(), stage.stack.runner
-    for name in (SECOND, "worker-io", "relay", "scheduler"):
-        runner.stop(name, grace=5)
+    done = Idle()
+    stopped(stage, "worker-cpu", "worker-io", "relay", "scheduler")
     body = {"format": "csv", "from": f"{PERIOD[0]}", "to": f"{PERIOD[0]}"}
     waits = stage.ask("POST", "/v1/reports", body, seconds=20, tenant=OTHER)
     if waits.status != 202 or not waits.job:

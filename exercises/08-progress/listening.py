@@ -15,6 +15,7 @@ from billing.seed import token
 
 LOOK_UP = 0.1  # s after which a client that hears nothing looks whether it is to stop
 CONNECT = 30.0  # s
+SILENCE = 8.0  # s, where SSE_HEARTBEAT is half of one
 OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -66,7 +67,7 @@ class Listener(threading.Thread):
         self.path, self.tenant, self.cut, self.last_id = path, tenant, cut, last_id
         self.events: list[Event] = []
         self.connections: list[Connection] = []
-        self.told = threading.Event()  # something was said, or refused
+        self.told = threading.Event()  # it was answered, whatever the answer
         self._at = urlsplit(stage.stack.addresses.stream)
         self._leave = threading.Event()
 
@@ -79,6 +80,11 @@ class Listener(threading.Thread):
     def over(self) -> bool:
         """Whether it heard of the job's end."""
         return any(event.seen[0] in OVER for event in self.events)
+
+    def still(self, seconds: float) -> bool:
+        """Whether its stream has told no event for so long: comments only, or not even these."""
+        since = [one.at for one in (*self.connections[:1], *self.events[-1:])]
+        return self.told.is_set() and time.time() - max(since) > seconds
 
     def stop(self) -> "Listener":
         self._leave.set()
@@ -121,6 +127,7 @@ class Listener(threading.Thread):
                 if not one.status and b"\r\n\r\n" in data:
                     head, data = data.split(b"\r\n\r\n", 1)
                     one.status = int(head.split()[1])
+                    self.told.set()
                 if one.status == 200:
                     *blocks, data = data.split(b"\n\n")
                     for block in blocks:
@@ -146,7 +153,6 @@ class Listener(threading.Thread):
                 data.append(value.strip())
         if fresh is not None:
             self.last_id = fresh
-        self.told.set()
         if not data:
             return 0
         said = json.loads("\n".join(data))
@@ -163,7 +169,8 @@ def request(path: str, tenant: str | None, last_id: str | None = None) -> bytes:
 
 
 def listening(stage: Stage, path: str, tenant: str | None, cut: int = 0, last_id: str | None = None) -> Listener:
-    """One that has been answered, or soon will be."""
+    """One that has been answered, or soon will be. What happens from then on is its to tell, said it anything yet or
+    not."""
     one = Listener(stage, path, tenant, cut=cut, last_id=last_id)
     one.start()
     one.told.wait(CONNECT)
@@ -171,7 +178,7 @@ def listening(stage: Stage, path: str, tenant: str | None, cut: int = 0, last_id
 
 
 def heard_all(stage: Stage, path: str, tenant: str | None, last_id: str | None = None) -> Listener:
-    """One that has followed a job to its end."""
+    """One that has followed a job to its end, or until there was nothing more to hear."""
     one = listening(stage, path, tenant, last_id=last_id)
-    stage.until(lambda: one.over or not one.is_alive(), CONNECT)
+    stage.until(lambda: one.over or not one.is_alive() or one.still(SILENCE), CONNECT)
     return one.stop()

@@ -3,6 +3,7 @@ transaction stays open while others commit."""
 
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,9 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-from listening import OVER, Listener, heard_all, listening
+from listening import OVER, SILENCE, Listener, heard_all, listening
 
+from accepted.grade import messages
 from accepted.grade.answer import Answer
+from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, TENANT, Stage
 from accepted.grade.verdict import Broken, Unknown
@@ -79,8 +82,8 @@ class Day:
 def day(stage: Stage) -> Day:
     """The report's first worker is frozen at half of it; a second one takes over and ends it; the first one wakes."""
     done = Day()
-    for name in (SECOND, "worker-io"):
-        stage.stack.runner.stop(name, grace=10)
+    raw, others = messages.of(stage.stack.addresses.broker, stage.backend), (SECOND, "worker-io")
+    departed(stage.stack.runner, others, raw, lambda: stopped(stage, *others))
     done.tenant = listening(stage, "/events", TENANT)
     done.tenant_cut = listening(stage, "/events", TENANT, cut=1)
     done.stranger = listening(stage, "/events", OTHER)
@@ -95,6 +98,7 @@ def day(stage: Stage) -> Day:
             if not stage.until(lambda: stage.state(done.report) not in ("", "queued"), SOON):
                 raise Unknown("no worker took the report")
             stage.stack.runner.start("worker-io")
+            stage.stack.runner.start(SECOND)  # it has nothing to do until the first one's lease is over
             beside = pool.submit(_late_commit, stage, done)
             _taken_over(stage, done)
             beside.result()
@@ -103,9 +107,8 @@ def day(stage: Stage) -> Day:
         looking.result()
     done.away = listening(stage, since, TENANT)
     ids = {done.report, *done.others}
-    for one in (done.tenant, done.tenant_cut, done.away):
-        stage.until(lambda: ids <= _heard_end(one), 20)  # noqa: B023
-    stage.until(lambda: done.cut is not None and done.cut.over, 20)
+    tenants = (done.tenant, done.tenant_cut, done.away)
+    stage.until(lambda: done.cut.over and all(ids <= _heard_end(one) for one in tenants), silence(done.looks))
     done.replay = heard_all(stage, path, TENANT)
     done.over = time.time()
     for one in (done.steady, done.cut, done.tenant, done.tenant_cut, done.away, done.stranger):
@@ -114,17 +117,23 @@ def day(stage: Stage) -> Day:
 
 
 def _taken_over(stage: Stage, done: Day) -> None:
+    told: set[int] = set()
+
     def at_half() -> bool:
-        told = {look.seen[1] for look in done.looks if look.seen[1] > 10}
-        return done.looks[-1:] != [] and ((len(told) > 1 and max(told) >= HALF) or done.looks[-1].seen[0] in OVER)
+        state, percent = Look(0, 0, stage.ask("GET", f"/jobs/{done.report}", seconds=20)).seen
+        told.add(percent)
+        return state in OVER or (percent >= HALF and len([one for one in told if one > 10]) > 1)
 
     stage.until(at_half, SOON)
     runner = stage.stack.runner
     runner.freeze(FIRST)
     view = stage.ask("GET", f"/jobs/{done.report}", seconds=20)
     done.frozen_at = Look(view.at, 0, view).seen
+    if done.frozen_at[0] in OVER:
+        runner.thaw(FIRST)
+        done.mark(f"the report is {done.frozen_at[0]} before its worker could be frozen half-way")
+        return
     done.mark(f"{FIRST}, which works on the report, is frozen; the report is {done.frozen_at[0]}")
-    runner.start(SECOND)
     ended = stage.until(lambda: stage.state(done.report) in OVER, SOON)
     runner.thaw(FIRST)
     if not ended and sorted(look.answer.ms for look in done.looks)[len(done.looks) // 2] > STARVED:
@@ -132,6 +141,12 @@ def _taken_over(stage: Stage, done: Day) -> None:
     done.mark(f"{FIRST} wakes; the report is {stage.state(done.report)}")
     runner.stop(FIRST, grace=60)  # it ends what it has in hand before it goes
     done.mark(f"{FIRST} has gone")
+
+
+def stopped(stage: Stage, *names: str) -> None:
+    """All of them at the same time: each has things to end."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: stage.stack.runner.stop(name, grace=10), names))
 
 
 def _late_commit(stage: Stage, done: Day) -> None:
@@ -163,6 +178,11 @@ def _late_commit(stage: Stage, done: Day) -> None:
     done.late = answer.job
     done.others = [*mails, answer.job]
     stage.until(lambda: all(stage.state(job) in OVER for job in done.others), SOON)
+
+
+def silence(looks: Sequence[Look]) -> float:
+    """Seconds after which a stream is silent; more than usual where a GET takes a quarter of it."""
+    return max([SILENCE, *(4 * look.answer.ms / 1000 for look in looks)])
 
 
 def _heard_end(one: Listener | None) -> set[str]:

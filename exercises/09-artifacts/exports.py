@@ -55,7 +55,7 @@ def large(stage: Stage, name: str, parts: int) -> Report:
 
 
 def _ask(stage: Stage, name: str, tenant: str, body: dict[str, Any], lines: int) -> Report:
-    answer = stage.ask("POST", "/v1/reports", body, tenant=tenant, seconds=10)
+    answer = stage.ask("POST", "/v1/reports", body, tenant=tenant, seconds=20)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="A report is accepted with 202.",

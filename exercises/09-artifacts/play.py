@@ -9,12 +9,14 @@ from exports import OVER, Report, job_of, large, of_store, over, small
 from accepted.faults.clock import skewed
 from accepted.faults.store import Call
 from accepted.faults.strike import kill_now
+from accepted.grade import messages
+from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
 TTL = 5.0  # s: URL_TTL, as exercise.toml has it
-SOON = 60.0  # s in which everything has to be over
+SOON = 120.0  # s in which everything has to be over, also where it has a tenth of a laptop
 LATER = 7200.0  # s by which the scheduler's clock is ahead for the sweep: orphans are kept for an hour
 BEGIN, PART, END = "begin", "part", "end"
 
@@ -37,7 +39,7 @@ def three(stage: Stage) -> Scene:
     try:
         for name, tenant in (("ours", TENANT), ("our other", TENANT), ("theirs", OTHER)):
             scene.asked[name] = small(stage, name, tenant)
-        stage.until(lambda: len(store.held()) >= 3, 20)
+        stage.until(lambda: len(store.held()) >= 3, SOON)
     finally:
         store.release()
     stage.until(lambda: all(over(stage, one) for one in scene.asked.values()), SOON)
@@ -79,7 +81,7 @@ class Edges:
         """One export more, until it stands where it has to. Raises Unknown where it doesn't."""
         self.now = name
         self.scene.asked[name] = large(self.stage, name, 2)
-        self.stage.until(lambda: name in self.stands or over(self.stage, self.scene.asked[name]), 30)
+        self.stage.until(lambda: name in self.stands or over(self.stage, self.scene.asked[name]), SOON)
         if name not in self.stands:
             raise Unknown(f"an export was to stand at the {name} of its upload, and did not")
         self.scene.mark(f"the store has done this, and answers nobody: {self.stands[name]}")
@@ -94,7 +96,9 @@ def killed(stage: Stage) -> Scene:
         edges.stand(name)
     if len(stage.store.held()) < 3:
         raise Unknown("three uploads were to stand at the same time, and one of them went on")
-    done = kill_now(stage.stack.runner, "worker-cpu", "tree", time.time())
+    runner = stage.stack.runner
+    raw = messages.of(stage.stack.addresses.broker, stage.backend)
+    done = departed(runner, ["worker-cpu"], raw, lambda: kill_now(runner, "worker-cpu", "tree", time.time()))
     if not done.dead or not done.pids:
         raise Unknown("the workers were to die, and did not")
     scene.mark(f"SIGKILL to worker-cpu ({', '.join(map(str, done.pids))})", "the kill")

@@ -64,6 +64,7 @@ FROM jobs WHERE finished_at > now() - interval '5 minutes' AND started_at IS NOT
 _LEASES = text("""
 SELECT count(*) AS held, count(*) FILTER (WHERE lease_until < now()) AS expired FROM jobs WHERE state = 'running'
 """)
+_SCALING = text("SELECT pool, replicas, leaving, ups, downs FROM scaling ORDER BY pool")
 
 
 def exposition() -> bytes:
@@ -78,7 +79,7 @@ class _Figures(Collector):
         yield from _of_broker()
         try:
             with unit() as s:
-                found = [*_of_jobs(s), *_of_waiting(s), *_of_outbox(s), *_of_ends(s)]
+                found = [*_of_jobs(s), *_of_waiting(s), *_of_outbox(s), *_of_ends(s), *_of_scaling(s)]
         except DatabaseDown:
             yield _gauge("postgres_up", "1 where Postgres answers.", 0)
             return
@@ -162,3 +163,17 @@ def _of_ends(s: Session) -> Iterator[Metric]:
     held, expired = s.execute(_LEASES).one()
     yield _gauge("leases_held", "Jobs that a worker holds.", held)
     yield _gauge("leases_expired", "Leases that ended and were not reaped yet.", expired)
+
+
+def _of_scaling(s: Session) -> Iterator[Metric]:
+    wanted = GaugeMetricFamily(
+        "worker_replicas", "Workers that there should be, the floor's included.", labels=["pool"]
+    )
+    leaving = GaugeMetricFamily("worker_replicas_leaving", "Workers that go when their job is done.", labels=["pool"])
+    moves = CounterMetricFamily("scale_events", "Times that the autoscaler changed it.", labels=["pool", "direction"])
+    for pool, replicas, going, ups, downs in s.execute(_SCALING):
+        wanted.add_metric([pool], replicas)
+        leaving.add_metric([pool], going)
+        moves.add_metric([pool, "up"], ups)
+        moves.add_metric([pool, "down"], downs)
+    yield from (wanted, leaving, moves)

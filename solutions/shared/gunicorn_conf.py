@@ -1,5 +1,6 @@
 """Gunicorn's hooks: connections and logging are set up in each worker, after the fork."""
 
+import gc
 from typing import Any
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
@@ -18,5 +19,6 @@ class logger_class(Logger):  # type: ignore[misc]  # noqa: N801  # gunicorn's na
 
 
 def post_fork(server: Any, worker: Any) -> None:
+    gc.freeze()  # what was imported stays for good; how often the collector looks is set in __main__, before the fork
     telemetry.configure("web")
     db.limit_connections(caps.connections("web"))

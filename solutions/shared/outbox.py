@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from billing.plain import within
 from billing.settings import settings
 
 from .core import Job, JobId
@@ -88,7 +89,7 @@ def add_many(s: Session, jobs: Sequence[Job], row: Row | None = None) -> set[Job
         for n, job in enumerate(jobs)
     ]
     insert, values = (None, {}) if row is None else (row.insert, row.values)
-    return set(s.execute(_add(insert), {"jobs": json.dumps(rows), **values}).scalars())
+    return set(within(s).execute(_add(insert), {"jobs": json.dumps(rows), **values}).scalars())
 
 
 # A row that the relay has in hand is locked and counts as sent: its message may have been taken already, by the very

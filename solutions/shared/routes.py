@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from billing.db import unit
+from billing.plain import within
 
 from . import bodies, idempotency, jobs, links, outbox
 from .core import Job
@@ -166,7 +167,7 @@ def _of_invoice(s: Session, statement: TextClause, values: dict[str, str]) -> tu
     version = None
     if invoice <= bodies.BIGGEST_ID:
         values = {"invoice": invoice, "tenant": g.tenant_id, **values}  # type: ignore[dict-item]
-        version = s.execute(statement, values).scalar()
+        version = within(s).execute(statement, values).scalar()
     if version is None:
         raise not_found("invoice")
     return invoice, int(version)
@@ -189,15 +190,15 @@ def _payout(s: Session, body: bodies.Payout) -> Job:
     key = f"payout:{body.reference}:1"
     payout = jobs.id_of(f"{g.tenant_id}:{key}")
     values = {"account": body.account_id, "amount": body.amount_cents, "currency": body.currency}
-    found = s.execute(
-        _PAYOUT, {"id": payout, "tenant": g.tenant_id, "reference": body.reference, **values}
-    ).one_or_none()
+    found = (
+        within(s).execute(_PAYOUT, {"id": payout, "tenant": g.tenant_id, "reference": body.reference, **values}).first()
+    )
     if found is None:
         raise not_found("payout account")
-    if found.currency != body.currency:
-        wrong = {"pointer": "/currency", "detail": f"this account takes {found.currency}"}
+    if found["currency"] != body.currency:
+        wrong = {"pointer": "/currency", "detail": f"this account takes {found['currency']}"}
         raise Problem(422, "The account is in another currency.", "validation", errors=[wrong])
-    if found.id is None:
+    if found["id"] is None:
         raise Problem(
             409,
             "A payout with this reference was accepted before. If this is another one, give it a reference of its own.",

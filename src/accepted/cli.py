@@ -35,6 +35,11 @@ COMMANDS = {
     "logs": "accepted.stack.show_logs:logs",
     "bench": "accepted.bench.command:bench",
     "load": "accepted.load.command:load",
+    "simulate": "accepted.scaling.command:simulate",
+    "compare": "accepted.compare.command:compare",
+    "demand": "accepted.demand.command:demand",
+    "before-after": "accepted.ascent.command:before_after",
+    "notebooks": "accepted.notebooks.command:notebooks",
     "sweep": "accepted.sweep.command:command",
     "ablation": "accepted.sweep.ablation:command",
 }

@@ -1,16 +1,18 @@
-"""Statements by the driver alone, for the few that run for every job: the toolkit's own work on a statement takes as
-long as Postgres' does. They look the same to who writes them: `s.execute(text(...), values).first()`."""
+"""Statements by the driver alone, for the few that run for every request and every job: the toolkit's own work on a
+statement takes as long as Postgres' does. They look the same to who writes them: `s.execute(text(…), values).first()`.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from psycopg import Connection, Error
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.orm import Session
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
@@ -39,6 +41,14 @@ class Found:
         (value,) = self.one().values()
         return value
 
+    def scalar(self) -> Any:
+        """The first value of the first row; None for no row."""
+        return next(iter(self._rows[0].values())) if self._rows else None
+
+    def scalars(self) -> list[Any]:
+        """The first value of each row."""
+        return [next(iter(row.values())) for row in self._rows]
+
 
 class Plain:
     """A driver's connection on which each statement is a transaction, but within `transaction`."""
@@ -56,6 +66,12 @@ class Plain:
             cursor = self._send(clause, values)
         self._begins, self._begun = False, True
         return _found(cursor)
+
+    def execute_all(self, *statements: tuple[TextClause, Mapping[str, Any]]) -> list[Found]:
+        """Each after the one before it has ended, all in one round trip. Raises psycopg.Error."""
+        with self._driver.pipeline():
+            cursors = [self._send(clause, values) for clause, values in statements]
+        return [_found(cursor) for cursor in cursors]
 
     def finish(self, clause: TextClause, values: Mapping[str, Any] | None = None) -> None:
         """The transaction's last statement: it and the commit are one round trip. Raises psycopg.Error."""
@@ -83,6 +99,11 @@ class Plain:
     def _send(self, clause: TextClause, values: Mapping[str, Any] | None) -> Any:
         cursor = self._driver.cursor(row_factory=dict_row)
         return cursor.execute(_sql(clause), values or {})
+
+
+def within(s: Session) -> Plain:
+    """The session's own transaction. What the session has only noted so far is not there yet for these statements."""
+    return Plain(cast("Connection[Any]", s.connection().connection.driver_connection))
 
 
 def _found(cursor: Any) -> Found:

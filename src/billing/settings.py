@@ -1,6 +1,7 @@
 """What a process reads from its environment; `docs/contract.md` lists the same names with their meaning."""
 
 from functools import lru_cache
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,8 +49,20 @@ class Settings(BaseSettings):
     web_threads: int = Field(8, ge=1)
     io_slots: int = Field(4, ge=1)
     cpu_slots: int = Field(2, ge=1)
+    worker_nice: int = Field(10, ge=0, le=19)
     partner_concurrency: int = Field(8, ge=1)
     partner_timeout: float = Field(5, gt=0, le=30)
+
+    # The autoscaler: floor and cap in replicas, which are worker processes of IO_SLOTS or CPU_SLOTS each
+    autoscale: Literal["off", "print", "local", "docker"] = "off"
+    autoscale_age: float = Field(5, gt=0)
+    autoscale_cooldown: float = Field(60, ge=0)
+    autoscale_step: float = Field(5, ge=0)
+    autoscale_tick: float = Field(1, gt=0)
+    io_floor: int = Field(1, ge=0)
+    io_cap: int = Field(4, ge=0)
+    cpu_floor: int = Field(1, ge=0)
+    cpu_cap: int = Field(2, ge=0)
 
     log_format: str = "json"
 

@@ -21,6 +21,7 @@ from sqlalchemy.types import UserDefinedType
 
 from .columns import now, when
 from .db import metadata
+from .operation import broker_epoch, counters, pauses, scaling
 from .subjects import emails, payouts, reports, webhook_events
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "pauses",
     "payouts",
     "reports",
+    "scaling",
     "webhook_events",
 ]
 
@@ -216,31 +218,4 @@ idempotency_keys = Table(
     Column("body", JSONB, nullable=False),
     now("created_at"),
     Index("ix_idempotency_keys_created", "created_at"),
-)
-
-pauses = Table(
-    "pauses",
-    metadata,
-    Column("scope", Text, primary_key=True),  # 'all', 'queue:reports', 'kind:payout.send'
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False, server_default=""),
-    now("at"),
-)
-
-broker_epoch = Table(
-    "broker_epoch",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, server_default="1"),
-    Column("epoch", Text, nullable=False),
-    now("since"),
-    CheckConstraint("id = 1", name="one_row"),
-)
-
-# Jobs past their time to live are deleted; what they counted stays, so that no counter ever falls.
-counters = Table(
-    "counters",
-    metadata,
-    Column("kind", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", BigInteger, nullable=False),
 )

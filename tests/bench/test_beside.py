@@ -1,6 +1,7 @@
 """The bare brokers and the raw workers: what they say was done was done, and what was not is never a figure."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 
 from accepted.bench import bare_relay, beside, drain, raw_procrastinate
+from accepted.bench.beside import WORKERS
 from accepted.bench.drain import drained
 from accepted.bench.effective import servers
 from accepted.bench.measure import Invalid
@@ -88,24 +90,22 @@ def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("side", [SameDelivery, Stock])
-def test_raw_celery_does_each_job_once_in_two_children(stack: Stack, side: type[SameDelivery | Stock]):
-    raw = side(stack)
-    stack.runner.start(raw.name)
-    assert processes.until(lambda: raw.workers() == 2, 30), stack.runner.logs.tail(raw.name)
-    assert raw.rate(40) > 0
-    assert raw.count.stat().st_size == 40 and raw.broker.depth(raw.name) == 0
-    raw.close()
+def test_raw_celery_does_each_job_once_in_its_children(stack: Stack, side: type[SameDelivery | Stock]):
+    with closing(side(stack)) as raw:
+        stack.runner.start(raw.name)
+        assert processes.until(lambda: raw.workers() == WORKERS, 60), stack.runner.logs.tail(raw.name)
+        assert raw.rate(40) > 0
+        assert raw.count.stat().st_size == 40 and raw.broker.depth(raw.name) == 0
 
 
 @pytest.mark.parametrize("stack", ["celery-redis"], indirect=True)
 def test_procrastinate_is_counted_by_its_own_events(stack: Stack, monkeypatch: pytest.MonkeyPatch):
-    peer = Procrastinate(stack)
-    stack.runner.start(peer.name)
-    assert processes.until(lambda: peer.workers() == 2, 30), stack.runner.logs.tail(peer.name)
-    assert peer.rate(40) > 0
-    stack.runner.stop(peer.name)
-    peer.clear()
-    monkeypatch.setattr(raw_procrastinate, "PATIENCE", 0.3)
-    with pytest.raises(Invalid, match="of 40 jobs Procrastinate did 0, in 0 runs"):
-        peer.rate(40)
-    peer.close()
+    with closing(Procrastinate(stack)) as peer:
+        stack.runner.start(peer.name)
+        assert processes.until(lambda: peer.workers() == WORKERS, 60), stack.runner.logs.tail(peer.name)
+        assert peer.rate(40) > 0
+        stack.runner.stop(peer.name)
+        peer.clear()
+        monkeypatch.setattr(raw_procrastinate, "PATIENCE", 0.3)
+        with pytest.raises(Invalid, match="of 40 jobs Procrastinate did 0, in 0 runs"):
+            peer.rate(40)

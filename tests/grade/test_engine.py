@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accepted.grade import report as reporting
-from accepted.grade.engine import Report
+from accepted.grade.engine import LOG, Report
 from accepted.grade.verdict import Result, overall
 from tests.grade.conftest import Graded
 
@@ -25,6 +25,11 @@ def test_a_check_that_says_what_it_measured_passes(graded: Graded) -> None:
     report = graded("def check_first():\n    return '202 in 4 ms'", first=())
     assert (report.verdict, report.exit) == ("pass", 0)
     assert report.checks[0].message == "202 in 4 ms"
+
+
+def test_the_graders_own_log_warns_of_nothing(graded: Graded, tmp_path: Path) -> None:
+    assert graded("def check_first(stage):\n    return 'x'", first=()).verdict == "pass"
+    assert "warning" not in (tmp_path / "results" / LOG).read_text()
 
 
 def test_a_broken_rule_fails_and_teaches_and_what_needs_it_is_skipped_by_name(graded: Graded) -> None:

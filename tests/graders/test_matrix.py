@@ -1,11 +1,12 @@
 """The kill matrix: its score, and that it changes only with what was found. What was found before is remembered."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from accepted.grade.exercise import find
-from accepted.graders import matrix
+from accepted.graders import matrix, record
 from accepted.graders.cases import cases, digest
-from accepted.graders.command import progress
+from accepted.graders.command import PAGE, README, progress
 from accepted.graders.expected import Outcome
 from accepted.graders.flake import differing
 from accepted.graders.kept import Kept
@@ -13,7 +14,14 @@ from accepted.ladder import REFERENCE, compose
 
 CASES = [case for backend in ("rq", "celery-redis") for case in cases(find(1), backend)]
 FOUND = {
-    case.id: Outcome(case.id, "d", "as it must", statuses={case.fails: "fail"} if case.fails else {}, seconds=n)
+    case.id: Outcome(
+        case.id,
+        "d",
+        "as it must",
+        statuses={case.fails: "fail"} if case.fails else {},
+        seconds=n,
+        judges="abc" if case.backend == "rq" or case.kind == "start" else "def",
+    )
     for n, case in enumerate(CASES)
 }
 
@@ -22,10 +30,13 @@ def test_all_as_it_must_be_says_so_and_holds_no_times() -> None:
     score = matrix.score(CASES, FOUND)
     assert (score.caught, score.known_bads, score.unrelated, score.otherwise) == (16, 16, 0, 0)
     page = matrix.as_page(CASES, FOUND)
-    assert page == matrix.as_page(CASES, {key: Outcome(key, "e", "as it must", statuses=one.statuses, seconds=99)
-                                          for key, one in reversed(FOUND.items())})  # fmt: skip
+    assert page == matrix.as_page(
+        CASES, {key: replace(one, digest="e", seconds=99) for key, one in reversed(FOUND.items())}
+    )
     assert "**16 of 16 known-bads caught" in page and "Not as it must" not in page
-    assert "| known-bad says-200 | fails answers-at-once, nothing else | ✓ | ✓ |" in page
+    assert "| known-bad says-200 | fails answers-at-once, nothing else | ✓ | ✓ | abc, def |" in page
+    assert "| start | fails answers-at-once | ✓ | ✓ | abc |" in page
+    assert str(matrix.score(CASES, {})) == f"of {len(CASES)} cases none was run yet"
 
 
 def test_what_is_not_as_it_must_be_stands_there_with_its_reason() -> None:
@@ -34,8 +45,31 @@ def test_what_is_not_as_it_must_be_stands_there_with_its_reason() -> None:
     del found[CASES[0].id]
     page = matrix.as_page(CASES, found)
     assert "15 of 16 known-bads caught" in page and "1 not run" in page
-    assert "| ✗ | ✓ |" in page and "| · | ✓ |" in page
+    assert "| ✗ | ✓ | def |" in page and "| · | ✓ | def |" in page
     assert f"- {bad.id}: fails answers-at-once, nothing else – otherwise: nothing failed" in page
+
+
+def test_pieces_that_were_run_apart_meet_and_a_case_that_is_gone_leaves(tmp_path: Path) -> None:
+    one, other, last = CASES[0], next(case for case in CASES if case.name == "says-200"), CASES[-1]
+    caught = Outcome(other.id, "d", "as it must", statuses={"answers-at-once": "fail", "boots": "pass"}, judges="abc")
+    for case, outcome in ((one, FOUND[one.id]), (other, caught), (last, FOUND[last.id])):
+        record.add(case, outcome, CASES, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01-celery-redis.json", "01-rq.json"]
+    read = record.read(CASES, tmp_path)
+    assert set(read) == {one.id, other.id, last.id}
+    assert read[other.id].statuses == {"answers-at-once": "fail"} and read[other.id].judges == "abc"
+    record.add(one, replace(FOUND[one.id], came="not judged"), CASES, tmp_path)
+    assert record.read(CASES, tmp_path)[one.id].came == "as it must", "the same code had judged it"
+    record.add(one, replace(FOUND[one.id], came="not judged", judges="new"), CASES, tmp_path)
+    assert record.read(CASES, tmp_path)[one.id].came == "not judged"
+    record.add(one, FOUND[one.id], [case for case in CASES if case is not other], tmp_path)
+    assert set(record.read(CASES, tmp_path)) == {one.id, last.id}
+
+
+def test_the_readme_says_of_the_matrix_what_its_page_says() -> None:
+    """`accepted graders --page` writes both, from what is kept."""
+    score = PAGE.read_text().split("**")[1].removesuffix(".")
+    assert README.read_text() == matrix.in_readme(README.read_text(), score)
 
 
 def test_an_outcome_is_known_until_something_that_it_depends_on_changes(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from accepted.cli import main
+from accepted.ladder import ROOT
 from tests.instructor.conftest import Graded, result
 
 
@@ -182,3 +185,14 @@ def test_a_room_without_learners_or_no_room_at_all_is_said(shown: Callable[..., 
     assert "cannot read" in shown(code=1)
     (tmp_path / "room").mkdir()
     assert "nobody is in" in shown(code=1)
+
+
+def test_a_room_may_be_called_what_it_likes(graded: Graded, tmp_path: Path) -> None:
+    graded("anna", 1)
+    room = (tmp_path / "room").rename(tmp_path / "o'brien's \"best\" room")
+    # -o: the environment counts as made; BIN: that of whoever tests.
+    make = ["make", "-o", ".venv/.ready-dev", f"BIN={Path(sys.executable).parent}", "cohort", f"DIR={room}"]
+    environ = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "ARGS")}  # those of whoever tests
+    done = subprocess.run(make, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert (room / "cohort.csv").exists() and (room / "cohort.html").exists()

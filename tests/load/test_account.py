@@ -165,9 +165,10 @@ def test_a_request_that_was_never_accepted_makes_the_accept_time_worse_and_not_b
 
 def test_the_drain_lasts_until_the_age_stays_inside_its_limit() -> None:
     series = [(n / 4, age) for n, age in enumerate([0, 1, 6, 7, 4, 6, 3, 1])]
-    assert drain(series, 0.5, 5) == 1.0
-    assert drain(series, 0.5, 0.5) == math.inf
-    assert drain(series, 0.5, 8) == 0.0
+    assert drain(series, 0.5, 5, left=False) == 1.0
+    assert drain(series, 0.5, 8, left=False) == 0.0
+    assert drain(series, 0.5, 0.5, left=False) == 1.5, "the last of it ended after the last look"
+    assert drain(series, 0.5, 8, left=True) == math.inf
 
 
 def test_the_histogram_cuts_nothing_off() -> None:

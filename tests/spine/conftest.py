@@ -182,7 +182,7 @@ class Actor:
     def pid(self) -> int:
         return self.process.pid
 
-    def line(self, seconds: float = 20) -> str:
+    def line(self, seconds: float = 120) -> str:
         """The next line it says."""
         assert self.process.stdout is not None
         end = time.monotonic() + seconds

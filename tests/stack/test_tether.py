@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from accepted.stack import ports
+from accepted.stack import ports, processes
+from accepted.stack.tether import Tether
 
 OWNER = """
 import os, sys, threading, time
@@ -64,3 +65,16 @@ def test_nothing_survives_the_death_of_its_owner(
     assert not ports.answers(postgres)
     assert not ports.answers(redis)
     assert not any(folder.exists() for folder in folders)
+
+
+def test_whom_ctrl_c_kept_from_being_held_ends_with_the_farewell() -> None:
+    tether = Tether(f"owner-{os.urandom(6).hex()}")
+    stray = subprocess.Popen(
+        ["sleep", "600"], env={processes.RUN_ID: tether.run_id, "PATH": os.environ["PATH"]}, start_new_session=True
+    )
+    try:
+        tether.release()
+        assert stray.wait(30) == -signal.SIGKILL
+    finally:
+        stray.kill()
+        stray.wait()

@@ -1,21 +1,30 @@
 """Which names the modules of a tree give each other, read from their source."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 from accepted.ladder import files
 
 
 def signatures(path: Path) -> dict[str, str]:
-    """The parameters of a module's public functions, without their types."""
+    """The parameters of a module's public functions, and of its classes' public methods, without their types."""
     found = {}
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            for each in ast.walk(node.args):
-                if isinstance(each, ast.arg):
-                    each.annotation = None
-            found[node.name] = ast.unparse(node.args)
+    for name, node in _public(ast.parse(path.read_text()).body):
+        for each in ast.walk(node.args):
+            if isinstance(each, ast.arg):
+                each.annotation = None
+        found[name] = ast.unparse(node.args)
     return found
+
+
+def _public(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.FunctionDef):
+                yield within + node.name, node
+            else:
+                yield from _public(node.body, f"{node.name}.")
 
 
 class Tree:

@@ -1,11 +1,15 @@
 """Which cases there are, and what the table and the page say of them."""
 
+from pathlib import Path
+
 from accepted.faults.crossings import Crossing, Target, Window
 from accepted.oracle.history import Effect, Event, History, Job
 from accepted.oracle.verdict import Finding, Verdict
 from accepted.sweep import table
 from accepted.sweep.cases import Point, Result, chance, chances, full, matching, points, quick
 from accepted.sweep.page import render
+from accepted.sweep.stage import Stage
+from accepted.sweep.sweep import Plan
 
 
 def run(*names: str) -> list[Crossing]:
@@ -63,6 +67,11 @@ def test_a_window_chooses_the_crossing_that_the_target_means() -> None:
     window = Window(Target("relay", "redis", "EXEC", 2, "after"))
     assert [window.begin("relay", "redis", "EXEC").chosen for _ in range(3)] == [False, True, False]
     assert not window.begin("worker", "redis", "EXEC").chosen
+
+
+def test_a_longer_lease_for_a_busy_machine_reaches_every_process() -> None:
+    plan = Plan(Path("solutions"), "rq", lease=5)
+    assert Stage(plan.tree, plan.backend, env=plan.env).env["LEASE"] == "5"
 
 
 def result(name: str, *flaws: str, unknown: str | None = None) -> Result:

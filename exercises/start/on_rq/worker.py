@@ -1,18 +1,15 @@
 """RQ's worker, set up so that it neither stalls nor trusts what lies in Redis.
 
-`python -m app worker io` executes `rq worker-pool` with this worker and this job class. The worker does not fork for
+`python -m app worker io` runs `rq worker-pool` with this worker and this job class. The worker does not fork for
 each job: that costs 5 ms and a new database connection, and what forking would protect from (a crash, a leak) the
 lease and the pool's respawn recover from. A fork would also hide nothing from the reaper.
 """
 
-import ctypes
 import logging
 import os
-import signal
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import structlog
@@ -25,7 +22,7 @@ from rq.timeouts import JobTimeoutException
 
 from billing.db import DatabaseDown, limit_connections, unit
 
-from ..shared import caps, dead_letters, runner, telemetry
+from ..shared import caps, dead_letters, parent, runner, telemetry
 from .limits import FAILURE_TTL, message_timeout
 
 RECYCLE_AFTER = 10_000  # jobs
@@ -91,7 +88,7 @@ class Worker(SimpleWorker):
         process = os.environ.get("PROCESS", "")
         if process.startswith("worker-"):
             limit_connections(caps.connections(process))
-        _leave_with_the_parent()
+        parent.leave_with_it()
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> tuple[Job, Queue] | None:
         """RQ's workers end at bytes that are no id, or an id that stands for something else than a hash: one respawn
@@ -120,16 +117,12 @@ class Worker(SimpleWorker):
         kwargs.setdefault("max_jobs", RECYCLE_AFTER)
         return super().work(*args, **kwargs)
 
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Asked twice is asked once: a pool hands on each signal that it gets, and when its autoscaler dies, the kernel
+        sends one more. Whoever must go now is killed; then the lease brings the job back."""
+
     def _start_scheduler(self, *args: Any, **kwargs: Any) -> None:
         """None: retries come due in Postgres. (A pool asks every worker for one: rq/worker_pool.py, run_worker.)"""
-
-
-def _leave_with_the_parent() -> None:
-    """Where the pool is killed, the kernel asks this worker to stop as the pool would have: when its job is done.
-    An orphan would be a worker that nobody counts and nobody stops."""
-    if sys.platform == "linux":
-        die_with_parent = 1
-        ctypes.CDLL(None).prctl(die_with_parent, signal.SIGTERM)
 
 
 def _park_raw(raw: bytes, queue: str, why: str) -> None:

@@ -13,14 +13,16 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from billing.plain import within
+
 from .problems import Problem
 
 LONGEST = 255
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')  # a structured-field string (RFC 8941)
 _BARE = re.compile(r"[!#-\[\]-~]+")
 
-# Two statements on purpose: the second one's snapshot is taken after the lock was got, so it sees what the
-# lock's last holder committed. In one statement it would not.
+# Two statements on purpose, though they go in one round trip: the second one's snapshot is taken after the lock was
+# got, so it sees what the lock's last holder committed. In one statement it would not.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:hash)")
 _FIND = text(
     "SELECT fingerprint, status, headers, body FROM idempotency_keys"
@@ -88,28 +90,30 @@ def begin(s: Session, scope: Scope, mark: bytes) -> Answer | None:
     """
     seed = f"{scope.tenant}\n{scope.route}\n{scope.key}".encode()
     number = int.from_bytes(hashlib.sha256(seed).digest()[:8], "big", signed=True)
-    if not s.execute(_LOCK, {"hash": number}).scalar():
+    names = {"tenant": scope.tenant, "route": scope.route, "key": scope.key}
+    locked, stored = within(s).execute_all((_LOCK, {"hash": number}), (_FIND, names))
+    if not locked.scalar():
         raise Problem(
             409,
             "A request with this Idempotency-Key is being worked on. Send the same request again in a second.",
             "idempotency-key-in-flight",
             headers={"Retry-After": "1"},
         )
-    found = s.execute(_FIND, {"tenant": scope.tenant, "route": scope.route, "key": scope.key}).one_or_none()
+    found = stored.first()
     if found is None:
         return None
-    if bytes(found.fingerprint) != mark:
+    if bytes(found["fingerprint"]) != mark:
         raise Problem(
             422,
             "This Idempotency-Key was used before for another request. A new request needs a new key.",
             "idempotency-key-reused",
         )
-    return Answer(found.status, found.headers, found.body)
+    return Answer(found["status"], found["headers"], found["body"])
 
 
 def keep(s: Session, scope: Scope, mark: bytes, answer: Answer) -> None:
     """Stores the answer, in the caller's transaction."""
-    s.execute(
+    within(s).execute(
         _KEEP,
         {
             "tenant": scope.tenant,

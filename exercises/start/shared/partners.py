@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from .core import Failure, PartnerError, Receipt
 
 IDLE = 15.0  # seconds a connection is kept; servers usually wait longer, so it is seldom they who close
 LARGEST_ANSWER = 64 * 1024
+NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "InvalidURL", "UnsupportedProtocol")
 _clients: dict[int, httpx.Client] = {}
 
 
@@ -51,10 +53,20 @@ def find_email(key: str, *, traceparent: str) -> Receipt | None:
 
 
 def send_email(key: str, *, to: str, subject: str, body: str, traceparent: str) -> Receipt:
-    """Sends a mail. The provider does not recognise repeats: ask `find_email` first."""
+    """Sends a mail. The provider does not recognise repeats: ask `find_email` first.
+
+    Where the line broke before the answer came, the provider may be at it still, and who asks now hears of no mail:
+    the failure's `retry_after` is what is left of the time that the provider has.
+    """
     mail = {"reference": key, "to": to, "subject": subject, "body": body}
-    url = f"{settings().email.rstrip('/')}/v1/emails"
-    answer = _call("POST", url, traceparent, json.dumps(mail).encode())
+    url, began = f"{settings().email.rstrip('/')}/v1/emails", time.monotonic()
+    try:
+        answer = _call("POST", url, traceparent, json.dumps(mail).encode())
+    except PartnerError as error:
+        left = settings().partner_timeout - (time.monotonic() - began)
+        if left <= 0 or error.failure.status is not None or error.failure.error in NEVER_SENT:
+            raise  # nothing is to be waited for: the back-off decides
+        raise PartnerError(replace(error.failure, retry_after=left)) from error
     return Receipt(_id(answer, url), {"provider": "emails"})
 
 

@@ -109,9 +109,9 @@ def _failed(claim: Claim, failure: Failure, error: Exception) -> None:
         log.error("job gave up", why=decision.reason, exc_info=error if failure.status is None else None)
         _park(claim.job, decision, failure, fence=claim.fence)
         return
-    wait = (decision.at - datetime.now(UTC)).total_seconds()
+    wait = max(0.0, (decision.at - datetime.now(UTC)).total_seconds())
     message = f"attempt {attempt} failed ({failure.error}); the next is due in {wait:.1f} s"
-    extras = {"due_in": max(wait, 0), "failed_once": True, "let_go": True}
+    extras = {"due_in": wait, "failed_once": True, "let_go": True}
     with unit() as s:
         if not jobs.set_state(s, claim.job.id, "retrying", message=message, fence=claim.fence, extras=extras):
             raise LostLease(f"job {claim.job.id}: it was taken over before its failure was recorded")

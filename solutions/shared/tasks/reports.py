@@ -20,6 +20,7 @@ from ..steps import Step
 from . import rows
 
 RENDER = (5, 90)  # percent of the job
+TELL = 0.25  # seconds between two events of how far a PDF is
 _REPORT = "SELECT format, period_from, period_to FROM reports WHERE id = :id AND tenant_id = :tenant"
 Output = dict[str, Any]
 
@@ -84,14 +85,14 @@ def _pdf(claim: Claim, report: Report, upload: Upload, cut: list[int]) -> Output
 
 
 class _Told:
-    """Records how far a PDF is, every other second at most: an event for each page would cost more than the page."""
+    """Records how far a PDF is, four times a second at most: an event for each page would cost more than the page."""
 
     def __init__(self, claim: Claim) -> None:
-        self.claim, self.next = claim, monotonic() + 1
+        self.claim, self.next = claim, monotonic() + TELL
 
     def __call__(self, done: int, total: int) -> None:
         if monotonic() >= self.next and total:
-            self.next = monotonic() + 1
+            self.next = monotonic() + TELL
             percent = RENDER[0] + (RENDER[1] - RENDER[0]) * done // total
             with unit() as s:
                 progress.record(s, self.claim.job.id, "running", min(percent, RENDER[1]), "rendering", self.claim.fence)

@@ -6,6 +6,8 @@ from typing import Protocol
 from accepted.bench.measure import Bound
 from accepted.stack.run import Stack
 
+WORKERS = 4  # processes on each side, as many as ship (IO_SLOTS): who waits for the disk leaves the cores to the others
+
 
 class Broker(Protocol):
     """A broker by its plainest client, without any of the system's care. Queue names are the system's own."""

@@ -16,12 +16,15 @@ from accepted.bench import table
 from accepted.bench.effective import machine
 from accepted.bench.measure import Figure, Invalid
 from accepted.bench.room import Room
+from accepted.load.command import require_extra
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.state import root
 from accepted.stack.up import Interrupted, Interrupts
 
 # A bench is a module with `run(room) -> (figures, effective settings)`; its docstring says what is counted.
-BENCHES = {name: f"accepted.bench.{name}" for name in ("accept", "relay", "noops", "recovery", "export", "streams")}
+USUAL = ("accept", "relay", "noops", "recovery", "export", "streams")
+OF_LOAD = ("pacer", "judge")  # of the load generator, which is an extra; only by name
+BENCHES = {name: f"accepted.bench.{name}" for name in (*USUAL, *OF_LOAD)}
 FELL, INVALID, STOPPED = 1, 98, 130  # exit statuses
 
 
@@ -50,12 +53,14 @@ class Outcome:
 @click.option("--backend", envvar="BACKEND", default="rq", show_default=True, help=", ".join(CHOICES))
 def bench(names: tuple[str, ...], rounds: int, quick: bool, as_json: bool, tree: Path | None, backend: str) -> None:
     """Measure the system beside bare versions of the same work: accept, relay, noops, recovery, export, streams (or
-    those named).
+    those named). By name only, of the load generator itself: pacer, judge.
 
     Exit status 1 where a figure is on the wrong side of its bound, 98 where something could not be measured.
     """
     if unknown := [name for name in names if name not in BENCHES]:
         raise click.BadParameter(f"there is no bench {unknown[0]}; there are {', '.join(BENCHES)}", param_hint="NAME")
+    if any(name in OF_LOAD for name in names):
+        require_extra()
     backend, hint = settle(backend, os.environ)
     began = time.monotonic()
 
@@ -66,7 +71,7 @@ def bench(names: tuple[str, ...], rounds: int, quick: bool, as_json: bool, tree:
         say(hint)
     room = Room(tree or root() / os.environ.get("TREE", "solutions"), backend, 1 if quick else rounds, quick, say)
     outcome = Outcome(settings={"machine": {"backend": backend, **machine()}})
-    status = measure(names or tuple(BENCHES), room, outcome)
+    status = measure(names or USUAL, room, outcome)
     show(outcome, quick, as_json, time.monotonic() - began)
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""noops: durable jobs that do nothing, accepted to done, beside raw jobs that do nothing. Two worker processes each.
+"""noops: durable jobs that do nothing, accepted to done, beside raw jobs that do nothing. Four worker processes each.
 
 Counted, the system: N jobs accepted in batches of 500, from the first one's `accepted_at` to the last one's
 `finished_at`, with relay and scheduler running; each is claimed with lease and fencing token, guarded by its natural
@@ -8,6 +8,7 @@ which fork for each job. Celery: a stock prefork worker on the same broker. Besi
 queue in the same PostgreSQL, and is shown, not judged. Only the side that is measured runs.
 """
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import LiteralString
 
@@ -15,7 +16,7 @@ import psutil
 import psycopg
 
 from accepted.bench import work_rows
-from accepted.bench.beside import Raw, raw_sides
+from accepted.bench.beside import WORKERS, Raw, raw_sides
 from accepted.bench.effective import servers
 from accepted.bench.measure import Figure, Invalid, middle, ratios
 from accepted.bench.room import Room
@@ -27,8 +28,7 @@ WORKER = "worker-io"
 SYSTEM = ("relay", "scheduler", WORKER)
 JOBS = {"rq": 1000}  # in a round, where it is not:
 MORE = 1500
-WORKERS = 2
-PATIENCE = 120.0  # seconds for one side of one round
+PATIENCE = 120.0  # seconds for one side of one round, and for its workers to come up before
 WARM_UP = 20  # jobs before the clock: imports, first connections
 
 _DONE = """
@@ -48,12 +48,13 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
         raw = raw_sides(stack)
         for each in raw:
             done.callback(each.close)
-        system = _System(stack.runner, connection, JOBS.get(room.backend, MORE))
-        sides: list[Raw | _System] = [system, *raw]
+        system = System(stack.runner, connection, JOBS.get(room.backend, MORE))
+        sides: list[Raw | System] = [system, *raw]
         rates: dict[str, list[float]] = {side.name: [] for side in sides}
         for number in range(1, room.rounds + 1):
             for side in sides if number % 2 else reversed(sides):
-                rates[side.name].append(_rate(side, sides, stack.runner, room))
+                alone(side, sides, stack.runner)
+                rates[side.name].append(side.rate(room.scaled(side.jobs, 200)))
                 room.say(f"noops: round {number} of {room.rounds}, {side.name:<6} {rates[side.name][-1]:>6,.0f} jobs/s")
     ours = rates[system.name]
     return [
@@ -65,8 +66,8 @@ def run(room: Room) -> tuple[list[Figure], dict[str, str]]:
     ], known  # fmt: skip
 
 
-def _rate(side: "Raw | _System", sides: "list[Raw | _System]", runner: Runner, room: Room) -> float:
-    """Jobs/s of one side, with nothing else running."""
+def alone(side: "Raw | System", sides: "Sequence[Raw | System]", runner: Runner) -> None:
+    """One side up and warm, with nothing else running. Raises Invalid where its workers do not come."""
     for each in sides:
         for name in _processes(each):
             runner.stop(name)
@@ -74,17 +75,18 @@ def _rate(side: "Raw | _System", sides: "list[Raw | _System]", runner: Runner, r
         each.clear()
     for name in _processes(side):
         runner.start(name)
-    if not processes.until(lambda: side.workers() == WORKERS, 30):
+    if not processes.until(lambda: side.workers() == WORKERS, PATIENCE):
         raise Invalid(f"noops, {side.name}: {side.workers()} workers came up, and there should be {WORKERS}")
     side.rate(WARM_UP)
-    return side.rate(room.scaled(side.jobs, 200))
 
 
-def _processes(side: "Raw | _System") -> tuple[str, ...]:
-    return SYSTEM if isinstance(side, _System) else (side.name,)
+def _processes(side: "Raw | System") -> tuple[str, ...]:
+    return SYSTEM if isinstance(side, System) else (side.name,)
 
 
-class _System:
+class System:
+    """The guarded side: see the module."""
+
     name = "system"
 
     def __init__(self, runner: Runner, connection: psycopg.Connection, jobs: int) -> None:

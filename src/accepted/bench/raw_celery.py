@@ -1,4 +1,4 @@
-"""Raw Celery jobs that do nothing: a stock `celery worker --pool prefork` with two children.
+"""Raw Celery jobs that do nothing: a stock `celery worker --pool prefork` with four children.
 
 They are published by the batch, each batch in one pipeline (Redis) or with one wait for its confirms (RabbitMQ): by
 Celery's own `apply_async`, message by message, publishing would be the slower half and the workers would wait for it.
@@ -12,7 +12,10 @@ from accepted.bench.measure import Bound
 from accepted.stack.child import Spec
 from accepted.stack.run import Stack
 
-COMMAND = "celery -A accepted.bench.bare_celery --quiet worker --pool prefork --concurrency 2 --loglevel WARNING"
+COMMAND = (
+    f"celery -A accepted.bench.bare_celery --quiet worker --pool prefork --concurrency {beside.WORKERS}"
+    " --loglevel WARNING"
+)
 
 
 class _Celery:

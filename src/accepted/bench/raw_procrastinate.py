@@ -1,4 +1,4 @@
-"""Procrastinate, a queue that is transactional as well: its jobs are rows of the same PostgreSQL. Two workers.
+"""Procrastinate, a queue that is transactional as well: its jobs are rows of the same PostgreSQL.
 
 From its own events, by PostgreSQL's clock: the first `deferred` to the last `succeeded`. Its jobs that do nothing are
 asynchronous, ten at a time in each worker, and deferred in batches of 500.
@@ -13,6 +13,7 @@ from procrastinate.types import JSONDict
 
 from accepted.bench import work_rows
 from accepted.bench.bare_procrastinate import QUEUE, TASK
+from accepted.bench.beside import WORKERS
 from accepted.bench.measure import Bound, Invalid
 from accepted.stack import processes
 from accepted.stack.child import Spec
@@ -38,7 +39,7 @@ class Procrastinate:
         self.app = App(connector=SyncPsycopgConnector(conninfo=url, min_size=1, max_size=1))
         self.app.open()
         self.app.schema_manager.apply_schema()
-        stack.runner.add(Spec(self.name, "python -m accepted.bench.bare_procrastinate"), 2)
+        stack.runner.add(Spec(self.name, "python -m accepted.bench.bare_procrastinate"), WORKERS)
 
     def clear(self) -> None:
         self.connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")

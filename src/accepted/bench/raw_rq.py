@@ -1,6 +1,7 @@
 """Raw RQ jobs that do nothing: by the system's own worker class, which does not fork, and by stock `rq worker`s."""
 
 from accepted.bench.bare_rq import Bare
+from accepted.bench.beside import WORKERS
 from accepted.bench.drain import drained
 from accepted.bench.measure import Bound
 from accepted.stack.child import Spec
@@ -45,10 +46,10 @@ class _Rq:
 
 class SameClass(_Rq):
     name, what, jobs, bound = "raw", "jobs/s, same worker class", 1500, Bound("least", 0.5)
-    command = f"rq worker-pool --quiet --num-workers 2 {JSON} --worker-class app.on_rq.worker.Worker raw"
+    command = f"rq worker-pool --quiet --num-workers {WORKERS} {JSON} --worker-class app.on_rq.worker.Worker raw"
 
 
 class Stock(_Rq):
     name, what, jobs, bound = "stock", "jobs/s, stock rq worker", 300, Bound("least", 2.0)
     command = f"rq worker --quiet {JSON} stock"
-    instances = 2
+    instances = WORKERS

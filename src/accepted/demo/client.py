@@ -10,13 +10,14 @@ import httpx
 
 TERMINAL = ("succeeded", "failed", "cancelled")
 T = TypeVar("T")
+PATIENCE = 180.0  # s for what takes seconds where nothing else runs
 
 
 class Stuck(Exception):
     """Something that the story waits for did not happen in time."""
 
 
-def until(what: str, look: Callable[[], T | None], seconds: float = 30.0) -> T:
+def until(what: str, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     """Looks until `look` returns something true. Raises Stuck, which says what was waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -67,14 +68,14 @@ class Api:
         job: dict[str, Any] = self.get(f"/jobs/{job_id}")["job"]
         return job
 
-    def ended(self, job_id: str, seconds: float = 30.0) -> dict[str, Any]:
+    def ended(self, job_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             job = self.job(job_id)
             return job if job["state"] in TERMINAL else None
 
         return until(f"the end of job {job_id}", look, seconds)
 
-    def follow(self, events: str, seconds: float = 60.0) -> Iterator[dict[str, Any]]:
+    def follow(self, events: str, seconds: float = PATIENCE) -> Iterator[dict[str, Any]]:
         """The job's events, as the stream process sends them, to the last one."""
         deadline = time.monotonic() + seconds
         with self.http.stream("GET", events, timeout=httpx.Timeout(10, read=20)) as response:

@@ -1,8 +1,9 @@
 """AMQP 0-9-1: methods by class and name, messages with their content, confirms by their delivery tag."""
 
 import struct
+from collections import Counter
 
-from accepted.faults.wire import Received, Sent
+from accepted.faults.wire import Reader, Received, Sent
 
 _NAMES = {
     (10, 10): "connection.start", (10, 11): "connection.start-ok", (10, 30): "connection.tune",
@@ -81,13 +82,14 @@ class Frames:
         return whole
 
 
-class Amqp:
+class Amqp(Reader):
     """A unit is a method with its content. What the server pushes (basic.deliver) is a crossing of its own."""
 
     def __init__(self) -> None:
         self._sent, self._received = Frames(), Frames()
         self._confirming: dict[int, int] = {}  # channel: last delivery tag published
         self._owed: list[tuple[str, int, int]] = []  # what is under way: name, channel, tag
+        self._consumers: Counter[int] = Counter()  # channel: how many queues it is told of
 
     def sent(self, data: bytes) -> list[Sent]:
         found = []
@@ -113,9 +115,15 @@ class Amqp:
             if name == "basic.deliver":
                 found.append(Received(raw, begins=name))
                 continue
+            self._consumers[channel] += {"basic.consume-ok": 1, "basic.cancel-ok": -1}.get(name, 0)
+            if name.startswith("channel.close"):
+                del self._consumers[channel]
             ends = self._ends(name, channel, arguments)
             found.append(Received(raw, ends))
         return found
+
+    def awaits(self) -> list[str]:
+        return ["basic.deliver"] * self._consumers.total()
 
     def _ends(self, name: str, channel: int, arguments: bytes) -> int:
         if name in ("basic.ack", "basic.nack"):

@@ -83,8 +83,9 @@ class Window:
         if one.waiting and target.mode == "before":
             return False  # it was sent long ago: what is meant is the next time that the process asks
         if target.waiting:
-            # Who waits for a message is one of several.
-            return one.waiting is (target.mode != "before")
+            # Who waits for a message is one of several. Where just then nobody does, it is the next that asks.
+            asked_again = any(other.waiting and other.kind == one.kind for other in self.seen)
+            return target.mode == "before" or one.waiting or not asked_again
         # The first that is not left out above.
         return one.ordinal >= target.ordinal and not any(other.chosen for other in self.seen)
 

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from accepted.faults.wire import Received, Sent
+from accepted.faults.wire import Reader, Received, Sent
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|[0-9a-f]{16,}", re.I)
 _NUMBER = re.compile(r"\d+")
@@ -45,7 +45,7 @@ class Body:
         return taken, self.left == 0
 
 
-class Http:
+class Http(Reader):
     """A unit is one request; its body may follow in pieces."""
 
     def __init__(self) -> None:

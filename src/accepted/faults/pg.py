@@ -4,12 +4,12 @@ import struct
 from collections import deque
 
 from accepted.faults.sqlnames import Transactions
-from accepted.faults.wire import Received, Sent
+from accepted.faults.wire import Reader, Received, Sent
 
 _ASIDE = {80877102, 80877103, 80877104}  # cancel, TLS?, GSS?: no session yet
 
 
-class Postgres:
+class Postgres(Reader):
     """A unit is what ends in ReadyForQuery: a simple Query, or everything up to a Sync; the last statement of several
     names it, which in a pipeline that ends in a commit says what that makes true.
 

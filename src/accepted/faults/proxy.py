@@ -61,11 +61,11 @@ class Proxies:
         return self._call(self._open(Window(target), strike))
 
     def waiting(self, process: str) -> list[str]:
-        """Names of the crossings of that process that are under way: `service: name`."""
+        """Names of the crossings of that process that are under way, or will be pushed: `service: name`."""
         return sorted(
-            f"{one.service}: {crossing.name}"
+            f"{one.service}: {crossing}"
             for one in tuple(self._connections) if one.process == process
-            for crossing in tuple(one.pending)
+            for crossing in (*(each.name for each in tuple(one.pending)), *one.reader.awaits())
         )  # fmt: skip
 
     def cut(self, process: str | None = None, service: str | None = None) -> int:

@@ -2,7 +2,7 @@
 
 import re
 
-from accepted.faults.wire import Received, Sent
+from accepted.faults.wire import Reader, Received, Sent
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{18,}|[0-9a-f]{24,}|\d{3,}|[\w.-]+@[\w.-]+", re.I)
 _KEYLESS = {
@@ -13,7 +13,7 @@ _TWO_WORDS = {"CLIENT", "CONFIG", "SCRIPT", "OBJECT", "XGROUP", "XINFO", "PUBSUB
 _PUSHED = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"}
 
 
-class Resp:
+class Resp(Reader):
     """A unit is one command, or everything from MULTI to EXEC."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from accepted.stack.runner import Runner
 
 Victim = Literal["child", "parent", "tree"]
 VICTIMS: tuple[Victim, ...] = ("child", "parent", "tree")
-SEEN_WITHIN = 5.0  # s
+SEEN_WITHIN = 30.0  # s, on a busy machine; a few ms on an idle one
 
 
 @dataclass(frozen=True, slots=True)

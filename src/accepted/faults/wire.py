@@ -34,8 +34,12 @@ class Reader(Protocol):
     def received(self, data: bytes) -> list[Received]:
         """The same, from the server."""
 
+    def awaits(self) -> list[str]:
+        """Crossings that the server will begin, because it was asked to push."""
+        return []
 
-class Opaque:
+
+class Opaque(Reader):
     """A protocol that we do not know: everything passes, nothing has a name."""
 
     def sent(self, data: bytes) -> list[Sent]:

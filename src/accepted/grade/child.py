@@ -12,6 +12,7 @@ from types import FrameType
 
 import pytest
 
+from accepted.grade import plugin as fixtures
 from accepted.grade.exercise import load
 from accepted.grade.leftovers import adopt_orphans, end_descendants
 from accepted.grade.plugin import Plugin
@@ -46,7 +47,7 @@ def main(path: str) -> int:
     options = ["-c", os.devnull, "--rootdir", str(exercise.folder), "--noconftest", "--import-mode=importlib"]
     names = ["-o", "python_functions=check_*", "-o", "python_files=checks.py", "-p", "no:cacheprovider"]
     try:
-        return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin]))
+        return int(pytest.main([*options, *names, "-q", "--tb=short", str(checks)], plugins=[plugin, fixtures]))
     finally:
         end_descendants()
 

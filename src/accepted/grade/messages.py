@@ -53,6 +53,10 @@ class Messages(Protocol):
     def put(self, message: Message, copies: int = 1) -> None:
         """Puts copies behind all that wait, each with a delivery id of its own."""
 
+    def waiters(self) -> dict[int, int]:
+        """Clients to whom the next message may go, dead ones as well: their port by an id. None where what goes to a
+        dead one comes back."""
+
 
 class Rq:
     """A list of ids for each queue, and a hash for each message."""
@@ -89,6 +93,9 @@ class Rq:
                 pipe.rpush(PREFIX + message.queue, id_)
                 pipe.execute()
 
+    def waiters(self) -> dict[int, int]:
+        return _blocked(self._redis)
+
 
 class CeleryRedis:
     """A list of JSON envelopes for each queue, the newest first."""
@@ -123,6 +130,9 @@ class CeleryRedis:
         for _ in range(copies):
             properties = {**message.body["properties"], "delivery_tag": secrets.token_hex(16)}
             self._redis.lpush(message.queue, json.dumps({**message.body, "properties": properties}))
+
+    def waiters(self) -> dict[int, int]:
+        return _blocked(self._redis)
 
 
 class CeleryRabbitMQ:
@@ -179,6 +189,9 @@ class CeleryRabbitMQ:
             for _ in range(copies):
                 channel.basic_publish(message.body, exchange="", routing_key=message.queue)
 
+    def waiters(self) -> dict[int, int]:
+        return {}  # nobody acknowledged it: it is delivered again
+
     def _connected(self) -> Any:
         import amqp  # comes with Celery
 
@@ -206,6 +219,12 @@ def added(messages: Messages, before: dict[str, int], seconds: float) -> Message
         return bool(found)
 
     return messages.newest(found[0]) if processes.until(came, seconds, pause=0.05) else None
+
+
+def _blocked(client: "redis.Redis") -> dict[int, int]:
+    """Whose last command is one of those that wait: BLMOVE, BRPOP and their like."""
+    found: Any = client.client_list()
+    return {int(one["id"]): int(one["addr"].rpartition(":")[2]) for one in found if one["cmd"].startswith("b")}
 
 
 def _unpacked(data: bytes) -> bytes:

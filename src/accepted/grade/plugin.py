@@ -18,6 +18,14 @@ from accepted.grade.request import Request
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Result, Unknown, blocked
 
+PLUGIN: pytest.StashKey["Plugin"] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """What each check is given. (Of the module, which is a plugin too: pytest gives up session fixtures of objects.)"""
+    yield from request.config.stash[PLUGIN].staged()
+
 
 class Plugin:
     """Writes a line as each check begins, and a line of what it came to."""
@@ -30,14 +38,16 @@ class Plugin:
         self._appetite = Appetite(lambda: getattr(getattr(self._stage, "stack", None), "runner", None))
         self._began = 0.0
 
-    @pytest.fixture(scope="session")
-    def stage(self) -> Iterator[Stage]:
+    def staged(self) -> Iterator[Stage]:
         self._appetite.start()
         yield self._stage
         self._appetite.stop()
         self._stage.close()
 
     # -- pytest's hooks
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[PLUGIN] = self
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """In the order of the graph. Raises UsageError where checks.py and exercise.toml name different checks."""

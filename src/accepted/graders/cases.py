@@ -82,15 +82,20 @@ def cases(exercise: Exercise, backend: str, sunny: bool = False) -> Iterator[Cas
 
 def digest(case: Case, tree: Path) -> str:
     """Of all that the outcome may depend on: the tree, the exercise's checks, and what judges them."""
-    known = hashlib.sha256(_judges().encode())
-    checks = [path for path in files(case.exercise.folder) if path.endswith(".py") or path == "exercise.toml"]
-    for root, paths in ((case.exercise.folder, checks), (tree, files(tree))):
-        _add(known, root, paths)
+    known = hashlib.sha256(judges(case.exercise).encode())
+    _add(known, tree, files(tree))
     return known.hexdigest()[:16]
 
 
+def judges(exercise: Exercise) -> str:
+    """Of the code that judges: the exercise's checks, and what of the kit they stand on."""
+    known = hashlib.sha256(_kit().encode())
+    _add(known, exercise.folder, [p for p in files(exercise.folder) if p.endswith(".py") or p == "exercise.toml"])
+    return known.hexdigest()[:8]
+
+
 @cache
-def _judges() -> str:
+def _kit() -> str:
     known = hashlib.sha256()
     for name in JUDGES:
         _add(known, ROOT / "src" / name, [path for path in files(ROOT / "src" / name) if path.endswith(".py")])

@@ -14,7 +14,7 @@ from accepted.demo.screen import Screen
 from accepted.grade.engine import Report
 from accepted.grade.exercise import Exercise, find, folders
 from accepted.grade.verdict import USAGE
-from accepted.graders import matrix, transcripts
+from accepted.graders import matrix, record, transcripts
 from accepted.graders.cases import Case, cases
 from accepted.graders.expected import Outcome
 from accepted.graders.kept import Kept
@@ -24,7 +24,7 @@ from accepted.stack.environment import BACKENDS, settle
 from accepted.stack.errors import Problem
 from accepted.stack.up import Interrupted, Interrupts
 
-PAGE = ROOT / "docs" / "kill-matrix.md"
+PAGE, README = ROOT / "docs" / "kill-matrix.md", ROOT / "README.md"
 
 
 @click.command()
@@ -35,13 +35,15 @@ PAGE = ROOT / "docs" / "kill-matrix.md"
 @click.option("--sunny", is_flag=True, help="Play each known-bad through `accepted demo --sunny` as well.")
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Gradings side by side.  [default: from the cores]")
 @click.option("--fresh", is_flag=True, help="Run also what came to an end before and has not changed since.")
-@click.option("--write", is_flag=True, help="Write docs/kill-matrix.md and docs/transcripts.")
+@click.option("--write", is_flag=True, help="Keep what came of it in docs/kill-matrix and docs/transcripts, and write "
+              "docs/kill-matrix.md.")  # fmt: skip
+@click.option("--page", is_flag=True, help="Run nothing; only write docs/kill-matrix.md from what is kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON, and nothing else.")
 @click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
               help="Where graders.jsonl and the evidence of what went wrong go.")  # fmt: skip
 def graders(
     numbers: tuple[int, ...], backend: str, only: str, sunny: bool, jobs: int | None, fresh: bool, write: bool,
-    as_json: bool, results: Path,
+    page: bool, as_json: bool, results: Path,
 ) -> None:  # fmt: skip
     """Grade the graders: trees of which it is known what they must come to, and whether they do.
 
@@ -53,14 +55,19 @@ def graders(
     except Problem as problem:
         click.echo(f"Error: {problem.report()}", err=True)
         sys.exit(USAGE)
-    wanted = [case for each in exercises for name in backends for case in cases(each, name, sunny) if only in case.id]
     screen = Screen(quiet=as_json)
+    everything = [case for each in _exercises(()) for name in BACKENDS for case in cases(each, name)]
+    if page:
+        screen.line(publish(everything))
+        return
+    wanted = [case for each in exercises for name in backends for case in cases(each, name, sunny) if only in case.id]
     bench = Bench(Kept(results / "graders.jsonl"), results / "graders", jobs or side_by_side())
-    teller = Teller(screen, write)
+    teller = Teller(screen, everything if write else None)
     for case in wanted:
-        needs_report = write and transcripts.is_model(case)
+        needs_report = write and transcripts.is_model(case) and not transcripts.path(case).exists()
         if not fresh and not needs_report and (known := bench.known(case)):
             teller.found[case.id] = known
+            teller.keep(case, known)
     left = [case for case in wanted if case.id not in teller.found]
     screen.line(f"{len(wanted)} cases, {len(wanted) - len(left)} known from before; {bench.jobs} side by side")
     teller.expects(len(left), bench.jobs)
@@ -76,21 +83,29 @@ def graders(
         screen.line(line)
     screen.line(f"{score}")
     if write:
-        everything = [case for each in _exercises(()) for name in BACKENDS for case in cases(each, name)]
-        kept = {case.id: known for case in everything if (known := teller.found.get(case.id) or bench.known(case))}
-        PAGE.write_text(matrix.as_page(everything, kept))
-        screen.line(f"written: {PAGE.relative_to(ROOT)}, {len(teller.transcripts)} transcript(s)")
+        screen.line(f"{publish(everything)}, {len(teller.transcripts)} transcript(s)")
     if as_json:
         outcomes = [asdict(teller.found[case.id]) | {"must": case.must} for case in wanted if case.id in teller.found]
         click.echo(json.dumps({"score": asdict(score), "said": str(score), "cases": outcomes}, indent=1))
     sys.exit(1 if score.otherwise else 3 if score.not_judged or score.run < score.wanted or not wanted else 0)
 
 
-class Teller:
-    """A line for each case that ends on paper, and a bar with the time that is left on a terminal."""
+def publish(everything: Sequence[Case]) -> str:
+    """Writes the page, and its score into the README; returns what it wrote."""
+    kept = record.read(everything)
+    PAGE.write_text(matrix.as_page(everything, kept))
+    README.write_text(matrix.in_readme(README.read_text(), str(matrix.score(everything, kept))))
+    return f"written: {PAGE.relative_to(ROOT)}, {README.name}"
 
-    def __init__(self, screen: Screen, write: bool) -> None:
-        self.screen, self.write = screen, write
+
+class Teller:
+    """A line for each case that ends on paper, and a bar with the time that is left on a terminal.
+
+    `everything`: all cases that there are, where what comes of them is to be kept in docs/.
+    """
+
+    def __init__(self, screen: Screen, everything: Sequence[Case] | None) -> None:
+        self.screen, self.everything = screen, everything
         self.found: dict[str, Outcome] = {}
         self.transcripts: list[Path] = []
         self._number = self._jobs = 0
@@ -101,10 +116,15 @@ class Teller:
         self._number, self._jobs = number, jobs
         self._began = time.monotonic()
 
+    def keep(self, case: Case, outcome: Outcome) -> None:
+        if self.everything and case.kind != "sunny":
+            record.add(case, outcome, self.everything)
+
     def __call__(self, case: Case, outcome: Outcome, report: Report | None) -> None:
         self.found[case.id] = outcome
+        self.keep(case, outcome)
         self._took.append(outcome.seconds)
-        if report and transcripts.is_model(case) and outcome.came == "as it must" and self.write:
+        if report and transcripts.is_model(case) and outcome.came == "as it must" and self.everything:
             self.transcripts.append(transcripts.save(case, report))
         if outcome.came != "as it must" or not self.screen.terminal:
             mark = matrix.MARKS[outcome.came]

@@ -12,7 +12,8 @@ Came = Literal["as it must", "otherwise", "not judged"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case came to. `why`: where not as it must. `tries`: more than one where the first could not be judged."""
+    """What a case came to. `digest`: of all that it may depend on; `judges`: of the code that judged it. `why`: where
+    not as it must. `tries`: more than one where the first could not be judged."""
 
     id: str
     digest: str
@@ -20,6 +21,7 @@ class Outcome:
     why: str = ""
     seconds: float = 0.0
     tries: int = 1
+    judges: str = ""
     statuses: Mapping[str, Status] = field(default_factory=dict)
 
 

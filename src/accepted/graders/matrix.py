@@ -9,11 +9,15 @@ from accepted.graders.expected import Outcome
 MARKS = {"as it must": "✓", "otherwise": "✗", "not judged": "?"}
 NOT_RUN, NOT_HERE = "·", " "
 LEGEND = "✓ as it must · ✗ otherwise · ? could not be judged · · not run · empty: not written for that backend"
+BEGIN, END = "<!-- kill matrix -->", "<!-- /kill matrix -->"
 HEAD = """# The kill matrix
 
 The graders, graded: trees of which it is known what they must come to. A known-bad has one flaw, and has to fail the
-check that names it and no other; a variant is right by another road, and has to pass. Written by
-`accepted graders --write`; no line of it by hand.
+check that names it and no other; a variant is right by another road, and has to pass. The last column is of the code
+that judged a row (the exercise's checks, and what of the kit they stand on), as it was when the row was last run.
+
+No line of it is by hand. `make graders EX=3 BACKEND=rq ARGS=--write` runs a piece and keeps what it came to in
+[kill-matrix/](kill-matrix/), a file for each exercise and backend; `make graders ARGS=--page` puts the pieces together.
 """
 
 
@@ -32,6 +36,8 @@ class Score:
     wanted: int
 
     def __str__(self) -> str:
+        if not self.run:
+            return f"of {self.wanted} cases none was run yet"
         variants = f"of {self.variants} variants {self.refused or 'none'} failed" if self.variants else "no variants"
         said = f"{self.caught} of {self.known_bads} known-bads caught, {variants}"
         said += f", {self.unrelated or 'no'} unrelated check{'s' if self.unrelated != 1 else ''} failed"
@@ -59,15 +65,22 @@ def score(cases: Sequence[Case], found: Found) -> Score:
 
 
 def table(cases: Sequence[Case], found: Found) -> list[list[str]]:
-    """Of one exercise: a row for each tree; what it is, what it must come to, and a mark for each backend."""
+    """Of one exercise: a row for each tree; what it is, what it must come to, a mark for each backend, and the code
+    that judged it: one digest, or one for each backend that was run."""
     backends = list(dict.fromkeys(case.backend for case in cases))
     by_row: dict[tuple[str, str], dict[str, Case]] = {}
     for case in cases:
         by_row.setdefault((case.shown, case.must), {})[case.backend] = case
-    rows = [["tree", "must", *backends]]
+    rows = [["tree", "must", *backends, "judged by"]]
     for (shown, must), row in by_row.items():
-        rows.append([shown, must, *(_mark(row.get(backend), found) for backend in backends)])
+        marks = [_mark(row.get(backend), found) for backend in backends]
+        rows.append([shown, must, *marks, _judges([found[case.id] for case in row.values() if case.id in found])])
     return rows
+
+
+def _judges(outcomes: Sequence[Outcome]) -> str:
+    named = [one.judges for one in outcomes if one.judges]
+    return named[0] if len(set(named)) == 1 else ", ".join(named)
 
 
 def _mark(case: Case | None, found: Found) -> str:
@@ -98,11 +111,20 @@ def as_page(cases: Sequence[Case], found: Found) -> str:
     lines = [HEAD, f"**{score(cases, found)}.**", "", LEGEND]
     for title, mine in by_exercise(cases):
         first, *rest = table(mine, found)
-        lines += ["", f"## {title}", "", _row(first), _row(["---"] * 2 + [":-:"] * (len(first) - 2))]
+        lines += ["", f"## {title}", "", _row(first), _row(["---"] * 2 + [":-:"] * (len(first) - 3) + ["---"])]
         lines += [_row(row) for row in rest]
     if odd := wrongs(cases, found):
         lines += ["", "## Not as it must", "", *(f"- {line}" for line in odd)]
     return "\n".join(lines) + "\n"
+
+
+def in_readme(text: str, said: str) -> str:
+    """The README with the score between its marks. Raises ValueError where these are not there."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{BEGIN}…{END} is not in the README")
+    return f"{before}{BEGIN}{said}{END}{after}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from accepted.grade.engine import Report, Stopped, grade
 from accepted.grade.verdict import Result
-from accepted.graders.cases import Case, digest
+from accepted.graders.cases import Case, digest, judges
 from accepted.graders.expected import Outcome, came
 from accepted.graders.kept import Kept
 from accepted.stack.errors import Problem
@@ -41,7 +41,8 @@ class Bench:
     def known(self, case: Case) -> Outcome | None:
         """What it came to earlier, where that still holds."""
         with tempfile.TemporaryDirectory(prefix="accepted-graders-") as folder:
-            return self.kept.find(case.id, digest(case, case.tree(Path(folder) / "tree")))
+            found = self.kept.find(case.id, digest(case, case.tree(Path(folder) / "tree")))
+        return found and replace(found, judges=judges(case.exercise))
 
     def run(self, cases: Sequence[Case], heard: Heard) -> None:
         """`heard` is called in this thread as each ends. What could not be judged is tried once more, alone."""
@@ -96,7 +97,8 @@ class Bench:
                 outcome = judged(case, report.checks, mark)
         if outcome.came == "as it must":
             shutil.rmtree(folder, ignore_errors=True)
-        return replace(outcome, seconds=round(time.monotonic() - began, 1)), report
+        took = round(time.monotonic() - began, 1)
+        return replace(outcome, seconds=took, judges=judges(case.exercise)), report
 
     def _sunny(self, case: Case, tree: Path, mark: str) -> Outcome:
         command = [sys.executable, "-m", "accepted.cli", "demo", "--sunny", "--stack", "local"]

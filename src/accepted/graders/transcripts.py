@@ -99,9 +99,13 @@ def _plain(text: str) -> str:
 def save(case: Case, report: Report, folder: Path = TRANSCRIPTS) -> Path:
     """Writes check-NN.txt."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"check-{case.exercise.label}.txt"
-    path.write_text(written(case, report))
-    return path
+    into = path(case, folder)
+    into.write_text(written(case, report))
+    return into
+
+
+def path(case: Case, folder: Path = TRANSCRIPTS) -> Path:
+    return folder / f"check-{case.exercise.label}.txt"
 
 
 def is_model(case: Case) -> bool:

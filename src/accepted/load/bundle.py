@@ -17,6 +17,22 @@ from typing import Any
 from accepted.load.account import Account
 from accepted.load.figures import TIMES, Figures, histogram
 from accepted.load.scenario import Scenario
+from accepted.load.summary import Ran, summary
+
+
+def leave(folder: Path, ran: Ran) -> None:
+    """All that a finished run leaves."""
+    zero = float(ran.manifest["zero"])
+    write(folder, "manifest.json", ran.manifest)
+    write_events(folder, ran.account, zero)
+    write_lines(folder / "samples.jsonl.gz", ({**one, "at": round(one["at"] - zero, 3)} for one in ran.samples))
+    faults = [{**one, "at": round(one["at"] - zero, 3)} for one in ran.faults]
+    write(folder, "faults.json", {"schema": "faults/v1", "faults": faults})
+    write_histograms(folder, ran.figures)
+    write(folder, "summary.json", summary(ran))
+    write(folder, "verdict.json", ran.verdict.as_dict())
+    for name in ("sent.jsonl", "plan.json"):  # all that is in them is in the events
+        (folder / name).unlink(missing_ok=True)
 
 
 def write(folder: Path, name: str, what: Mapping[str, Any]) -> None:
@@ -73,3 +89,8 @@ def revision(root: Path) -> dict[str, Any]:
         return {"commit": git("rev-parse", "HEAD") or None, "changed": bool(git("status", "--porcelain", "-uno"))}
     except OSError:
         return {"commit": None, "changed": None}
+
+
+def version(git: Mapping[str, Any]) -> str:
+    """A `revision` in one word: its commit, with a `+` where files differ from it."""
+    return f"{git['commit'] or 'no commit'}{'+' if git['changed'] else ''}"

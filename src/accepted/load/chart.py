@@ -84,22 +84,22 @@ def chart(
         drawn.append(
             f'<rect x="{x(span.begins):.1f}" y="{TOP}" width="{width:.1f}" height="{floor - TOP}" fill="{shade}"/>'
         )
-        drawn.append(_text((x(span.begins) + x(span.ends)) / 2, TOP - 8, span.name, "middle", "ph"))
+        drawn.append(text((x(span.begins) + x(span.ends)) / 2, TOP - 8, span.name, "middle", "ph"))
     ticks = decades(low, high) if log else steps(0, high)
     for tick in ticks:
         drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" class="grid"/>')
-        drawn.append(_text(LEFT - 6, y(tick) + 4, f"{tick:g}", "end"))
-    drawn += [_text(x(tick), floor + 16, f"{tick:g}", "middle") for tick in steps(0, end, 9)]
-    drawn.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "seconds since the first arrival was due", "middle"))
+        drawn.append(text(LEFT - 6, y(tick) + 4, f"{tick:g}", "end"))
+    drawn += [text(x(tick), floor + 16, f"{tick:g}", "middle") for tick in steps(0, end, 9)]
+    drawn.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "seconds since the first arrival was due", "middle"))
     drawn.append(f'<text x="14" y="{(TOP + floor) / 2:.0f}" transform="rotate(-90 14 {(TOP + floor) / 2:.0f})" '
                  f'text-anchor="middle">{escape(unit)}</text>')  # fmt: skip
     for limit in limits:
         drawn.append(f'<line x1="{x(limit.begins):.1f}" x2="{x(limit.ends):.1f}" y1="{y(limit.value):.1f}" '
                      f'y2="{y(limit.value):.1f}" class="slo"/>')  # fmt: skip
-        drawn.append(_text(x(limit.begins) + 4, y(limit.value) - 5, limit.name, "start", "slot"))
+        drawn.append(text(x(limit.begins) + 4, y(limit.value) - 5, limit.name, "start", "slot"))
     for n, (at, name) in enumerate(marks):
         drawn.append(f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{TOP}" y2="{floor}" class="mark"/>')
-        drawn.append(_text(x(at) + 4, floor - 8 - 13 * (n % 4), name, "start", "markt"))
+        drawn.append(text(x(at) + 4, floor - 8 - 13 * (n % 4), name, "start", "markt"))
     for line in lines:
         drawn.append(f'<path d="{_path(line, x, y)}" fill="none" stroke="{line.colour}" stroke-width="2" '
                      f'stroke-dasharray="{DASHES[line.colour]}"/>')  # fmt: skip
@@ -126,5 +126,6 @@ def _key(line: Line) -> str:
     return f"<span>{picture}{escape(line.name)}</span>"
 
 
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
+def text(x: float, y: float, said: str, anchor: str, kind: str = "") -> str:
+    """`anchor`: which end of it is at x: start, middle or end."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(said)}</text>'

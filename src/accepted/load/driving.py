@@ -1,15 +1,20 @@
 """Our side of the generator: starts it, hears it, stops it."""
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+from urllib.parse import urlsplit
 
 from accepted.load.plan import Planned
 from accepted.stack.errors import Problem
@@ -21,22 +26,26 @@ START = 90.0  # s: Locust is much to import on a starved machine
 class Generator:
     """`with Generator(...) as generator:` has it ready; `go` sets its zero. It ends with the block, and with us.
 
-    `told`: its newest line. `folder` gets the plan, what was sent, and its stderr.
+    `workers`: so many processes share the arrivals. `web`: the port of Locust's own page. `told`: its newest line.
+    `folder` gets the plan, what was sent, and its stderr.
     """
 
     def __init__(
-        self, folder: Path, host: str, requests: Sequence[Planned], patience: float, tether: Tether | None = None
-    ) -> None:
+        self, folder: Path, host: str, requests: Sequence[Planned], patience: float, tether: Tether | None = None,
+        clients: int | None = None, workers: int = 1, web: int | None = None,
+    ) -> None:  # fmt: skip
         self.sent = folder / "sent.jsonl"
         self.told: dict[str, Any] = {}
         self.recent: list[tuple[str, float]] = []  # (phase, accept seconds; -1 for one that was not accepted)
-        plan = {"host": host, "patience": patience, "requests": [each.as_dict() for each in requests]}
+        plan = {"host": host, "patience": patience, "clients": clients, "workers": workers, "web": web,
+                "requests": [each.as_dict() for each in requests]}  # fmt: skip
         (folder / "plan.json").write_text(json.dumps(plan))
         self._log = folder / "generator.log"
         with self._log.open("w") as log:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "accepted.load.generator", str(folder / "plan.json"), str(self.sent)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+                env={**os.environ, "GEVENT_RESOLVER": "block" if _numeric(host) else "thread"},
             )  # fmt: skip
         if tether:
             tether.hold(self._popen.pid)
@@ -59,8 +68,8 @@ class Generator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._popen.poll() is None:
-            self._popen.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)  # its workers with it, also where it has gone before them
         self._popen.wait(10)
         self._pump.join(5)
         for pipe in (self._popen.stdin, self._popen.stdout):
@@ -112,3 +121,12 @@ class Generator:
             except ValueError:
                 continue
         self._lines.put(None)
+
+
+def _numeric(url: str) -> bool:
+    """Whether no name has to be looked up, for which everything would wait while it is."""
+    try:
+        ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True

@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
 from accepted.load.account import Account, Row
+from accepted.load.knee import knee
+from accepted.load.leak import growth
 from accepted.load.scenario import Scenario
 from accepted.load.slo import Objective, at_quantile
 
@@ -31,14 +34,15 @@ def ages(rows: Iterable[Row], zero: float, end: float) -> list[tuple[float, floa
     return found
 
 
-def drain(series: Sequence[tuple[float, float]], load_ended: float, limit: float) -> float:
-    """Seconds from `load_ended` until the age stays at most `limit`; infinity where it did not before the end."""
+def drain(series: Sequence[tuple[float, float]], load_ended: float, limit: float, left: bool) -> float:
+    """Seconds from `load_ended` until the age stays at most `limit`; infinity where anything is `left` at the end.
+
+    Who was above it at the last look and is not left came to an end between that look and the end of the run.
+    """
+    if left:
+        return math.inf  # what is left would have grown past any limit
     above = [at for at, age in series if age > limit and at >= load_ended]
-    if not above:
-        return 0.0
-    if above[-1] >= series[-1][0]:
-        return math.inf
-    return above[-1] + STEP - load_ended
+    return above[-1] + STEP - load_ended if above else 0.0
 
 
 def age_limit(objectives: Sequence[Objective]) -> float:
@@ -47,23 +51,33 @@ def age_limit(objectives: Sequence[Objective]) -> float:
 
 
 class Figures:
-    """Occurrences by metric, phase and kind."""
+    """Occurrences by metric, phase and kind.
+
+    `samples`: once a second, `at` in seconds since the epoch. `promised`: what `steady` is held to, for the knee.
+    """
 
     def __init__(
-        self, found: Account, scenario: Scenario, objectives: Sequence[Objective], zero: float, end: float
-    ) -> None:
+        self, found: Account, scenario: Scenario, objectives: Sequence[Objective], zero: float, end: float,
+        samples: Sequence[Mapping[str, Any]] = (), promised: Sequence[Objective] = (),
+    ) -> None:  # fmt: skip
         self.found, self.scenario, self.zero = found, scenario, zero
+        self.samples, self.promised = samples, promised
         self.judged = {phase.name for phase in scenario.phases if phase.judged}
         self.series = ages(found.rows, zero, end)
-        starts = dict(zip((phase.name for phase in scenario.phases), scenario.starts(), strict=True))
-        self.drained = drain(self.series, starts["drain"], age_limit(objectives)) if "drain" in starts else None
-        if self.drained is not None and any(row.accepted and row.t_over is None for row in found.rows):
-            self.drained = math.inf  # what is left would have grown past any limit
+        self.phases = {each.name: (start, each) for start, each in zip(scenario.starts(), scenario.phases, strict=True)}
+        left = any(row.accepted and row.t_over is None for row in found.rows)
+        self.drained: float | None = None
+        if "drain" in self.phases:
+            self.drained = drain(self.series, self.phases["drain"][0], age_limit(objectives), left)
 
     def values(self, metric: str, phase: str | None = None, kind: str | None = None) -> list[float]:
         """Every occurrence, in seconds or as a count. The warm-up counts for what was promised only."""
         if metric == "drain":
             return [] if self.drained is None else [self.drained]
+        if metric == "growth":
+            return [most for _, most in [self.grown(phase)] if most is not None]
+        if metric == "knee":
+            return [self._knee(name) for name in self.judged if self._is(name, phase)]
         if metric in ("lost", "stuck", "duplicated", "phantom"):
             return [float(len(getattr(self.found, metric)))]
         if metric == "oldest_age":
@@ -73,6 +87,16 @@ class Figures:
             return [float(sum(not row.accepted for row in rows))]
         assert metric in TIMES, metric
         return [took for row in rows if (took := row.took(metric)) is not None]
+
+    def grown(self, phase: str | None) -> tuple[str | None, float | None]:
+        """The process that grew most in the phase (None: from the warm-up's end on), and by how many MiB a minute."""
+        spans = [(start, start + each.seconds) for start, each in self.phases.values() if self._is(each.name, phase)]
+        found = growth(self.samples, self.zero + min(spans)[0], self.zero + max(spans)[1]) if spans else {}
+        return max(found.items(), key=lambda one: one[1], default=(None, None))
+
+    def _knee(self, name: str) -> float:
+        start, phase = self.phases[name]
+        return knee([row for row in self.found.rows if row.phase == name], phase, self.zero + start, self.promised)
 
     def _is(self, name: str, phase: str | None) -> bool:
         return name == phase if phase is not None else name in self.judged

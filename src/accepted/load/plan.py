@@ -1,6 +1,7 @@
 """What each arrival sends, worked out before the run. Pure: the objects that it may touch come in."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -8,9 +9,14 @@ from typing import Any
 
 from accepted.load.schedule import Arrival
 from accepted.stack.errors import Problem
+from billing.seed import PERIOD
 
 POISON = "poison"
-REPORT = (date(2025, 1, 1), date(2025, 1, 31))  # a month of the made-up year
+OF_AN_INVOICE = {  # kind: the natural key of the work
+    "email.send": "{tenant}:email:{invoice}:{version}",
+    "webhook.fanout": "{tenant}:fanout:{invoice}:{version}:invoice.updated",
+}
+PERIODS = {"month": (PERIOD[0], date(2025, 1, 31)), "year": PERIOD}  # of the made-up year
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,12 @@ class Planned:
         return asdict(self)
 
 
-def invoices_needed(arrivals: Sequence[Arrival]) -> int:
-    """Each e-mail and each webhook takes an invoice of its own: asked twice, it would be the same work."""
-    return sum(each.work.kind in ("email.send", "webhook.fanout") for each in arrivals)
+def invoices_needed(arrivals: Sequence[Arrival]) -> Counter[str]:
+    """By tenant. Each e-mail and each webhook takes an invoice of its own: asked twice, it would be the same work."""
+    needed: Counter[str] = Counter()
+    for each in arrivals:
+        needed[each.work.tenant] += each.work.kind in OF_AN_INVOICE
+    return needed
 
 
 def plan(arrivals: Sequence[Arrival], objects: Mapping[str, Objects], run: str) -> list[Planned]:
@@ -68,13 +77,16 @@ def _one(arrival: Arrival, of: Objects, invoices: Iterator[tuple[int, int]], run
             body = {"account_id": account, "amount_cents": 12_500, "currency": "EUR", "reference": reference}
         case "email.send":
             invoice, version = _next(invoices)
-            path, key = f"/v1/invoices/{invoice}/email", f"{tenant}:email:{invoice}:{version}"
+            key = OF_AN_INVOICE[kind].format(tenant=tenant, invoice=invoice, version=version)
+            path = f"/v1/invoices/{invoice}/email"
         case "webhook.fanout":
             invoice, version = _next(invoices)
-            path, key = f"/v1/invoices/{invoice}/webhooks", f"{tenant}:fanout:{invoice}:{version}:invoice.updated"
+            key = OF_AN_INVOICE[kind].format(tenant=tenant, invoice=invoice, version=version)
+            path = f"/v1/invoices/{invoice}/webhooks"
         case "report.export":
             path = "/v1/reports"
-            body = {"format": "csv", "from": f"{REPORT[0]}", "to": f"{REPORT[1]}"}
+            first, last = PERIODS[arrival.work.period]
+            body = {"format": arrival.work.format, "from": f"{first}", "to": f"{last}"}
         case _:
             path = "/v1/noops"
     headers = {"Authorization": f"Bearer {of.token}", "Idempotency-Key": f'"{run}-{arrival.n}"',

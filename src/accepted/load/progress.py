@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 
 from accepted.load.scenario import Scenario
+from accepted.load.seen import UNFINISHED
 from accepted.load.slo import Objective, at_quantile, shown
 from accepted.stack.logs import wants_colour
 
@@ -46,29 +47,37 @@ class Progress:
         took = [seconds for name, seconds in recent[-RECENT:] if seconds >= 0 and name == phase]
         p95 = at_quantile(took, 0.95, "lte")
         age = seen.get("oldest_age")
-        waiting = sum(int(seen.get(state, 0)) for state in ("queued", "running", "retrying"))
-        good = self._verdict(phase, p95, age)
+        waiting = sum(int(seen.get(state, 0)) for state in UNFINISHED)
+        over = self._verdict(phase, p95, age, float(told.get("longest", 0)))
         text = (
             f"{elapsed:5.1f} s  {phase:<8} {self._rate:5.0f}/s  accept p95 {shown(p95, 's') if took else '–':>8}  "
             f"oldest {shown(age, 's') if age is not None else '–':>8}  waiting {waiting:>5}  "
             f"refused {told.get('failed', 0):>3}  "
         )
-        mark = "so far held" if not good else f"over: {', '.join(good)}"
+        answered = told.get("answered") or told.get("failed")
+        mark = f"over: {', '.join(over)}" if over else "so far held" if answered else "no answer yet"
         if self.terminal:
             room = shutil.get_terminal_size().columns - 1
             text = (text + mark)[:room]
             if self.colour:
-                text = text.replace(mark, click.style(mark, fg="red" if good else "green"))
+                text = text.replace(mark, click.style(mark, fg="red" if over else "green"))
             print(f"\r\x1b[K{text}", end="", file=self.out, flush=True)
             self._open = True
         else:
             print(text + mark, file=self.out, flush=True)
 
-    def _verdict(self, phase: str, p95: float | None, age: float | None) -> list[str]:
-        """What is over its objective now; the verdict itself is reached from the whole run."""
+    def _verdict(self, phase: str, p95: float | None, age: float | None, longest: float) -> list[str]:
+        """What is over its objective now; the verdict itself is reached from the whole run.
+
+        `longest`: for how many seconds the first of the unanswered has waited, of whom no p95 knows yet.
+        """
         now = {"accept": p95, "oldest_age": age}
-        return [
+        over = [
             each.metric.replace("_", " ") for each in self.objectives
             if each.phase == phase and each.kind is None and (value := now.get(each.metric)) is not None
             and value > each.value
         ]  # fmt: skip
+        accept = [each.value for each in self.objectives if each.metric == "accept" and each.kind is None]
+        if "accept" not in over and accept and longest > max(accept):
+            over.append("accept")
+        return over

@@ -81,7 +81,7 @@ def report(folder: Path) -> Path:
 def page(of: Bundle) -> str:
     about, verdict = of.manifest, of.verdict
     title = f"{about['scenario']['name']} on {about['tree']} ({about['backend']})"
-    parts = (_accept, _end_to_end, _age, _rates, _objectives, _quantiles, _promises, _conditions)
+    parts = (_accept, _end_to_end, _age, _replicas, _rates, _objectives, _quantiles, _promises, _conditions)
     good = "good" if verdict["code"] == 0 else "bad"
     reasons = verdict["invalid"] or [f"{_named(each).what}: {_found(each)}, and {_named(each).limit} was promised"
                                      for each in verdict["objectives"] if not each["held"]]  # fmt: skip
@@ -155,6 +155,26 @@ def _age(of: Bundle) -> str:
     text = f"The oldest job was {shown(oldest, 's')} old, {at:.0f} s into the run{told}"
     lines = [Line("age of the oldest accepted and unfinished job", VERMILION, series)]
     return f"<h2>{escape(text)}</h2>" + chart(lines, "s", of.spans, of.limits("oldest_age"), of.marks)
+
+
+def _replicas(of: Bundle) -> str:
+    """Of a run with an autoscaler."""
+    path = of.folder / "replicas.json"
+    if not path.exists():
+        return ""
+    told = json.loads(path.read_text())
+    counts = [(max(0.0, float(at)), float(n)) for at, n in told["counts"]]
+    stairs: list[tuple[float, float | None]] = []
+    for n, (at, count) in enumerate(counts):
+        stairs += [(at, counts[n - 1][1] if n else count), (at, count)]
+    stairs.append((of.end, counts[-1][1]))
+    house = told["house"]
+    text = (f"Workers went from {house['floor']} to {max(n for _, n in counts):.0f}, and were "
+            f"{counts[-1][1]:.0f} at the end; the cap was {house['cap']}")  # fmt: skip
+    cap = [Limit(f"cap {house['cap']}", 0.0, of.end, house["cap"])]
+    return f"<h2>{escape(text)}</h2>" + chart(
+        [Line("worker-io processes", BLUE, stairs)], "workers", of.spans, cap, of.marks
+    )
 
 
 def _rates(of: Bundle) -> str:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -10,6 +11,7 @@ from typing import Any, TextIO
 import psycopg
 
 from accepted.bench.measure import Invalid
+from accepted.faults.proxy import Proxies
 from accepted.load import bundle, effective, witnesses
 from accepted.load.account import Account, account
 from accepted.load.driving import Generator
@@ -20,23 +22,23 @@ from accepted.load.progress import Progress
 from accepted.load.samples import Samples
 from accepted.load.scenario import Scenario
 from accepted.load.schedule import Arrival, arrivals
+from accepted.load.settling import GRACE, Standing, settle
 from accepted.load.slo import Objective
-from accepted.load.summary import Ran, summary
-from accepted.load.trouble import Trouble
+from accepted.load.summary import Ran
+from accepted.load.trouble import Trouble, lines_of
 from accepted.load.verdict import Conduct, reach
+from accepted.scaling import keeping
 from accepted.stack.errors import Problem
 from accepted.stack.run import Stack
 
 BOOT = 120.0  # s
-GRACE = 45.0  # s after the last answer in which what is accepted may still come to its end
-STANDSTILL = 15.0  # s without an event: longer than it takes to notice that a worker has died
 LEAD = 1.0  # s between the generator's being told and its zero
 LINES_AN_INVOICE = 6  # of the made-up data, at least
 
 
 @dataclass
 class Settings:
-    """What was asked for on the command line."""
+    """What was asked for on the command line. `around` is entered once the stack is up."""
 
     tree: Path
     backend: str
@@ -45,6 +47,11 @@ class Settings:
     out: TextIO | None = None
     quiet: bool = False
     missed: list[str] = field(default_factory=list)  # by the self-test
+    promised: list[Objective] = field(default_factory=list)  # to `steady`: what a ramp is held to, step by step
+    around: Callable[[Stack], AbstractContextManager[object]] = nullcontext
+    clients: int | None = None  # closed loop: so many
+    workers: int = 1  # processes that share the load
+    web: int | None = None  # port of Locust's own page
 
 
 class Run:
@@ -55,19 +62,18 @@ class Run:
     def play(self) -> Ran:
         """Boots, loads, drains, judges, and writes the bundle. Raises Problem where the system does not come up."""
         due = arrivals(self.scenario, self.settings.seed)
-        lines = max(self.scenario.lines, LINES_AN_INVOICE * invoices_needed(due))
+        lines = max(self.scenario.lines, LINES_AN_INVOICE * invoices_needed(due).total())
         declared = dict(self.scenario.settings)
         self.progress.say(f"booting {self.settings.tree.name} on {self.settings.backend} …")
-        with Stack(
+        with Proxies() as proxies, Stack(
             self.settings.tree, backend=self.settings.backend, seed=f"small --lines {lines}",
-            env={**declared, "NOOPS": "1"}, seconds=BOOT,
-        ) as stack:  # fmt: skip
-            return self._loaded(stack, due, declared)
+            env={**declared, "NOOPS": "1"}, seconds=BOOT, lines=lines_of(self.scenario, proxies),
+        ) as stack, self.settings.around(stack):  # fmt: skip
+            return self._loaded(stack, due, declared, Trouble(stack, self.scenario, proxies))
 
-    def _loaded(self, stack: Stack, due: list[Arrival], declared: dict[str, str]) -> Ran:
+    def _loaded(self, stack: Stack, due: list[Arrival], declared: dict[str, str], trouble: Trouble) -> Ran:
         objects = witnesses.prepare(stack.addresses.database, self.scenario.subscribers)
         requests = plan(due, objects, f"load{secrets.token_hex(3)}")
-        trouble = Trouble(stack, self.scenario)
         trouble.usual()
         odd = effective.odd(stack, declared)
         try:
@@ -76,9 +82,21 @@ class Run:
             odd, known = [*odd, str(cheats)], {}
         folder = self.settings.folder
         with (
-            Generator(folder, stack.addresses.web, requests, self.scenario.patience, stack.runner.tether) as generator,
+            Generator(
+                folder,
+                stack.addresses.web,
+                requests,
+                self.scenario.patience,
+                stack.runner.tether,
+                self.settings.clients,
+                self.settings.workers,
+                self.settings.web,
+            ) as generator,
             Samples(stack) as samples,
+            keeping.watching(stack, declared) as workers,
         ):
+            if self.settings.web:
+                self.progress.say(f"Locust's own page, until the last answer: http://127.0.0.1:{self.settings.web}")
             zero = time.time() + LEAD
             generator.go(zero)
             trouble.begin(zero)
@@ -94,12 +112,19 @@ class Run:
         effects = witnesses.effects(stack.addresses.partner, stack.addresses.database)
         counted = by_key(effects, requests, {one.id: one for one in seen})
         found = account(zero, requests, generator.lines(), seen, counted, self._standstill)
-        conduct = self._conduct(found, told, died, odd, trouble.failed)
-        figures = Figures(found, self.scenario, self.objectives, zero, zero + end)
+        odd += [trouble.failed] if trouble.failed else []
+        conduct = conducted(found, told, died, odd, self.settings)
+        figures = Figures(
+            found, self.scenario, self.objectives, zero, zero + end, samples.taken, self.settings.promised
+        )
         verdict = reach(conduct, self.objectives, figures)
-        ran = Ran(verdict, figures, found, conduct, self._manifest(known, zero, generator.priority), trouble.played,
-                  samples.taken, told.get("locust", {}), end)  # fmt: skip
-        self._write(ran, zero)
+        tree = self.settings.tree
+        about = manifest(self.scenario, self.settings, tree.name, bundle.revision(tree), zero, generator.priority)
+        ran = Ran(verdict, figures, found, conduct, {**about, **known}, trouble.played, samples.taken,
+                  told.get("locust", {}), end)  # fmt: skip
+        bundle.leave(folder, ran)
+        if workers is not None:
+            bundle.write(folder, "replicas.json", keeping.replicas(workers, declared, found.rows, zero))
         return ran
 
     _standstill = False  # jobs were left, and nothing moved them
@@ -133,56 +158,33 @@ class Run:
             if problem is stack.runner.failure:
                 raise
             return str(problem)
-        self._settle(stack, lambda: self.progress.show(time.time() - zero, generator.told, [], samples.newest))
+        drains = 0.0 if self._stopped is not None else max(0.0, zero + self.scenario.seconds - time.time())
+
+        def look() -> Standing | None:
+            self.progress.show(time.time() - zero, generator.told, [], samples.newest)
+            try:
+                return witnesses.standing(stack.addresses.database)
+            except psycopg.Error:
+                return None
+
+        self._standstill = settle(look, drains + GRACE, 0.3)
         return None
 
-    def _settle(self, stack: Stack, show: Callable[[], None]) -> None:
-        """Until all is over, or nothing moves any more, or the grace is."""
-        give_up, moved, last = time.monotonic() + GRACE, time.monotonic(), -1
-        while time.monotonic() < give_up:
-            show()
-            try:
-                unfinished, retrying, events = witnesses.standing(stack.addresses.database)
-            except psycopg.Error:
-                unfinished, retrying, events = 1, 0, last
-            if not unfinished:
-                return
-            if events != last or retrying:
-                moved, last = time.monotonic(), events
-            if time.monotonic() - moved > STANDSTILL:
-                self._standstill = True
-                return
-            time.sleep(0.3)
 
-    def _conduct(
-        self, found: Account, told: dict[str, Any], died: str | None, odd: list[str], failed_fault: str | None
-    ) -> Conduct:
-        sent = int(told.get("sent", 0))
-        lags = [row.lag for row in found.rows[:sent]]
-        if failed_fault:
-            odd = [*odd, failed_fault]
-        return Conduct(lags, max(0, len(found.rows) - sent), float(told.get("cpu", 0.0)), died, odd,
-                       self.settings.missed)  # fmt: skip
+def conducted(found: Account, told: dict[str, Any], died: str | None, odd: list[str], settings: Settings) -> Conduct:
+    """How the measuring itself went, from the generator's last words and its lines."""
+    sent = int(told.get("sent", 0))
+    lags = [row.lag for row in found.rows[:sent]]
+    dropped = max(0, len(found.rows) - sent)
+    return Conduct(lags, dropped, float(told.get("cpu", 0.0)), died, odd, settings.missed, settings.clients)
 
-    def _manifest(self, known: dict[str, Any], zero: float, priority: str) -> dict[str, Any]:
-        return {
-            "schema": "manifest/v1", "scenario": asdict(self.scenario), "seed": self.settings.seed,
-            "fingerprint": bundle.fingerprint(self.scenario, self.settings.seed), "zero": zero,
-            "tree": self.settings.tree.name, "backend": self.settings.backend,
-            "git": bundle.revision(self.settings.tree), "generator_priority": priority, **known,
-        }  # fmt: skip
 
-    def _write(self, ran: Ran, zero: float) -> None:
-        folder = self.settings.folder
-        bundle.write(folder, "manifest.json", ran.manifest)
-        bundle.write_events(folder, ran.account, zero)
-        bundle.write_lines(
-            folder / "samples.jsonl.gz", ({**one, "at": round(one["at"] - zero, 3)} for one in ran.samples)
-        )
-        faults = [{**one, "at": round(one["at"] - zero, 3)} for one in ran.faults]
-        bundle.write(folder, "faults.json", {"schema": "faults/v1", "faults": faults})
-        bundle.write_histograms(folder, ran.figures)
-        bundle.write(folder, "summary.json", summary(ran))
-        bundle.write(folder, "verdict.json", ran.verdict.as_dict())
-        for name in ("sent.jsonl", "plan.json"):  # all that is in them is in the events
-            (folder / name).unlink(missing_ok=True)
+def manifest(
+    scenario: Scenario, settings: Settings, tree: str, git: dict[str, Any], zero: float, priority: str
+) -> dict[str, Any]:
+    """What was run: the part of the manifest that every run has."""
+    return {
+        "schema": "manifest/v1", "scenario": asdict(scenario), "seed": settings.seed,
+        "fingerprint": bundle.fingerprint(scenario, settings.seed), "zero": zero, "tree": tree,
+        "backend": settings.backend, "git": git, "generator_priority": priority, "clients": settings.clients,
+    }  # fmt: skip

@@ -66,28 +66,48 @@ class Samples:
             connection.close()
 
     def _usage(self) -> dict[str, Any]:
-        """Shares of one core since the last look, and how many processes each name has."""
-        now, found, counts = time.monotonic(), {}, {}
-        for child in self._stack.runner.children():
-            if child.pid is None:
+        """Shares of one core since the last look, processes by name, and the tree's memory by process (MiB)."""
+        now, found, counts, memory = time.monotonic(), {}, {}, {}
+        tree = {child.name for child in self._stack.runner.children()}
+        families = _families()
+        for name, pid in self._stack.leaders():
+            everyone = _family(pid, families) if pid is not None else []
+            if not everyone:
                 continue
-            try:
-                leader = psutil.Process(child.pid)
-                everyone = [leader, *leader.children(recursive=True)]
-            except psutil.Error:
-                continue
-            used = 0.0
+            used, held = 0.0, 0
             for process in everyone:
                 try:
                     spent = sum(process.cpu_times()[:2])
+                    held += process.memory_info().rss
                 except psutil.Error:
                     continue
                 used += spent - self._cpu.get(process.pid, spent)
                 self._cpu[process.pid] = spent
-            found[child.name] = round(used / max(1e-3, now - self._then), 3)
-            counts[child.name] = len(everyone)
+            found[name] = round(used / max(1e-3, now - self._then), 3)
+            counts[name] = len(everyone)
+            if name in tree:  # a server's is what it shares among its processes, counted for each
+                memory[name] = round(held / 2**20, 2)
         self._then = now
-        return {"cpu": found, "processes": counts}
+        return {"cpu": found, "processes": counts, "memory": memory}
+
+
+def _families() -> dict[int, list[psutil.Process]]:
+    """Children by their parent's pid, from one look at the machine: a look for each leader would be load itself."""
+    found: dict[int, list[psutil.Process]] = {}
+    for process in psutil.process_iter(["ppid"]):
+        found.setdefault(process.info["ppid"], []).append(process)
+    return found
+
+
+def _family(pid: int, families: Mapping[int, list[psutil.Process]]) -> list[psutil.Process]:
+    """The process and all below it; none where it is gone."""
+    try:
+        found = [psutil.Process(pid)]
+    except psutil.Error:
+        return []
+    for each in found:
+        found += families.get(each.pid, ())
+    return found
 
 
 def steal() -> dict[str, float]:

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from accepted.load import trace
 from accepted.load.reading import Document, documents, seconds
 from accepted.stack.errors import Problem
 
 KINDS = ("payout.send", "email.send", "webhook.fanout", "report.export", "noop")
 FAULTS = (
     "kill_worker", "kill_relay", "restart_broker", "wipe_broker", "stop_partner", "slow_partner", "freeze_worker",
-    "deploy",
+    "cut_network", "deploy",
 )  # fmt: skip
-PHASES = ("warmup", "steady", "burst", "drain", "fault")
+PHASES = ("warmup", "steady", "burst", "soak", "ramp", "trace", "drain", "fault")
 Phasing = Literal["poisson", "constant"]
 
 
@@ -27,12 +28,15 @@ class Work:
     tenant: str = "acme"
     poison: bool = False
     only: tuple[str, ...] = ()  # phases in which it arrives; empty: all
+    format: Literal["csv", "pdf"] = "csv"  # of a report
+    period: Literal["month", "year"] = "month"  # that a report covers
 
 
 @dataclass(frozen=True)
 class Phase:
     """`seconds` at `rate` arrivals a second. A drain lasts until the work that came before it is over, `seconds` at
-    most. `fault` begins `at` seconds into the phase and is lifted `lasts` seconds later."""
+    most. `fault` begins `at` seconds into the phase and is lifted `lasts` seconds later. A ramp's rate goes evenly from
+    `rate` to `to`. A trace has its own `moments` (seconds into the phase) instead of a rate."""
 
     name: str
     seconds: float
@@ -40,6 +44,8 @@ class Phase:
     fault: str | None = None
     at: float = 0.0
     lasts: float = 0.0
+    to: float | None = None
+    moments: tuple[float, ...] | None = None
 
     @property
     def judged(self) -> bool:
@@ -120,7 +126,7 @@ def parse(document: Document, long: bool = False) -> Scenario:
         work=tuple(_work(each) for each in data["jobs"]),
         phases=phases,
         partner={op: _seconds(document, value, ["partner", op]) for op, value in data.get("partner", {}).items()},
-        settings={name: str(value) for name, value in data.get("settings", {}).items()},
+        settings={name: str(value) for name, value in data.get("settings", {}).items()} | _scaler(document),
         seed=data.get("seed", 7),
         arrivals=data.get("arrivals", "poisson"),
         lines=data.get("lines", 12_000),
@@ -128,6 +134,22 @@ def parse(document: Document, long: bool = False) -> Scenario:
         patience=_seconds(document, data.get("patience", "30s"), ["patience"]),
         slo=data.get("slo", "slo.yaml"),
     )
+
+
+def _scaler(document: Document) -> dict[str, str]:
+    """The settings of an autoscaler in the loop; the CPU pool stays at its floor."""
+    told = document.data.get("scaler")
+    if told is None:
+        return {}
+    floor, cap = told["io"]
+    if floor > cap:
+        raise document.problem(f"a floor of {floor} is above a cap of {cap}", ["scaler", "io"], "Write [floor, cap].")
+    usual = {"age": "5s", "cooldown": "30s", "step": "2s", "tick": "500ms"}
+    times = {name: _seconds(document, told.get(name, value), ["scaler", name]) for name, value in usual.items()}
+    return {
+        "AUTOSCALE": "local", "IO_FLOOR": f"{floor}", "IO_CAP": f"{cap}", "CPU_FLOOR": "1", "CPU_CAP": "1",
+        **{f"AUTOSCALE_{name.upper()}": f"{value:g}" for name, value in times.items()},
+    }  # fmt: skip
 
 
 def _work(each: Mapping[str, Any]) -> Work:
@@ -138,9 +160,10 @@ def _phase(document: Document, each: Mapping[str, Any], where: list[str | int]) 
     form = next((name for name in PHASES if name in each), None)
     if form is None:
         raise document.problem(f"a phase is one of {', '.join(PHASES)}", where)
-    length = {"drain": "max", "fault": "for"}.get(form, form)
-    if length not in each:
-        raise document.problem(f"a phase of {form} needs `{length}:`", where)
+    length = {"drain": "max", "fault": "for", "trace": "for"}.get(form, form)
+    for needed in (length, "to" if form == "ramp" else length, length if form == "trace" else "rate"):
+        if needed not in each:
+            raise document.problem(f"a phase of {form} needs `{needed}:`", where)
     fault = each["fault"] if form == "fault" else None
     whole = _seconds(document, each[length], [*where, length])
     at = _seconds(document, each.get("at", "0s"), [*where, "at"])
@@ -149,7 +172,14 @@ def _phase(document: Document, each: Mapping[str, Any], where: list[str | int]) 
         raise document.problem(
             "the fault would outlast its phase", [*where, "at"], "Begin it sooner, or end it sooner."
         )
-    return Phase(each.get("name", form), whole, float(each["rate"]), fault, at, lasts)
+    name, to = each.get("name", form), float(each["to"]) if form == "ramp" else None
+    if form == "trace":
+        try:
+            moments = trace.read(document.path.parent.parent / each["trace"], whole, float(each.get("speed", 1)))
+        except trace.BadTrace as error:
+            raise document.problem(str(error), [*where, "trace"]) from error
+        return Phase(name, whole, len(moments) / whole, moments=moments)
+    return Phase(name, whole, float(each["rate"]), fault, at, lasts, to)
 
 
 def _seconds(document: Document, value: str, where: list[str | int]) -> float:

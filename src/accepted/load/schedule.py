@@ -1,5 +1,6 @@
 """When what arrives: computed before the run, from the seed alone. Pure."""
 
+import math
 from dataclasses import dataclass
 from random import Random
 
@@ -33,13 +34,26 @@ def arrivals(scenario: Scenario, seed: int | None = None) -> list[Arrival]:
 
 
 def _times(phase: Phase, arrivals: str, random: Random) -> list[float]:
-    """Moments from 0 to the phase's length."""
-    if phase.rate <= 0:
+    """Moments from 0 to the phase's length.
+
+    In a stream of one arrival a second on average, evenly spaced or not, the n-th comes when so many are expected; in
+    the phase it comes when its rates up to then add up to as many.
+    """
+    if phase.moments is not None:
+        return list(phase.moments)
+    last = phase.rate if phase.to is None else phase.to
+    whole = phase.seconds * (phase.rate + last) / 2
+    if whole <= 0:
         return []
-    if arrivals == "constant":
-        return [n / phase.rate for n in range(int(phase.seconds * phase.rate))]
-    found, at = [], random.expovariate(phase.rate)
-    while at < phase.seconds:
-        found.append(at)
-        at += random.expovariate(phase.rate)
+    found, due = [], 0.0 if arrivals == "constant" else random.expovariate(1)
+    while due < whole - 1e-9:
+        found.append(_when(due, phase.rate, (last - phase.rate) / phase.seconds))
+        due += 1.0 if arrivals == "constant" else random.expovariate(1)
     return found
+
+
+def _when(expected: float, rate: float, rise: float) -> float:
+    """Seconds until `expected` have come, at a rate that begins at `rate` and rises by `rise` each second."""
+    if abs(rise) < 1e-12:
+        return expected / rate
+    return (math.sqrt(rate * rate + 2 * rise * expected) - rate) / rise

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+UNFINISHED = ("queued", "running", "retrying")
 WITNESSED = {"payout.send": "charge", "email.send": "email", "noop": "noop"}
 
 

@@ -6,8 +6,6 @@ end waits x. So p50, p99 and the longest are known, and a harness that omits the
 """
 
 import math
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -18,18 +16,18 @@ from typing import Any
 import httpx
 
 from accepted.load.account import Account, account
+from accepted.load.aside import serving
 from accepted.load.driving import Generator
 from accepted.load.plan import Objects, Planned, plan
 from accepted.load.scenario import Phase, Scenario, Work
 from accepted.load.schedule import arrivals
 from accepted.load.seen import Seen
 from accepted.load.slo import at_quantile, shown
-from accepted.stack import ports, processes
 from accepted.stack.errors import Problem
-from accepted.stack.health import Http
 
 RATE, BEFORE, STALL, AFTER = 50.0, 0.6, 2.0, 0.9  # arrivals/s, then seconds
 LOSING, DOUBLING = (20, 60, 100), (40, 80)
+PLANTED = f"self-test: a stall of {STALL:g} s, {len(LOSING)} losses and {len(DOUBLING)} doubles are planted …"
 TOLERANCE = 0.02  # of the value
 SLACK = 0.06  # s: what an answer takes when a hundred come at once
 
@@ -51,20 +49,8 @@ def self_test(losing: Sequence[int] = LOSING, doubling: Sequence[int] = DOUBLING
     scenario = Scenario("self-test", "", (Work("payout.send", 1),), (Phase("steady", whole, RATE),),
                         arrivals="constant", patience=10)  # fmt: skip
     requests = plan(arrivals(scenario), {"acme": Objects("token", [], [1])}, "self")
-    port = ports.free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "accepted.load.planted", str(port)], stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        health = Http(port)
-        if not processes.until(lambda: health.met(0), 60):
-            raise Problem("the self-test's server did not start", "no answer within 60 s", "Let the machine rest.")
-        with tempfile.TemporaryDirectory(prefix="accepted-") as folder:
-            return _meet(f"http://127.0.0.1:{port}", Path(folder), requests, losing, doubling, stall)
-    finally:
-        server.kill()
-        server.wait(10)
+    with serving("planted") as host, tempfile.TemporaryDirectory(prefix="accepted-") as folder:
+        return _meet(host, Path(folder), requests, losing, doubling, stall)
 
 
 def _meet(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from accepted.load.reading import documents
+from accepted.load.scenario import Scenario
 
 # name: (unit, what it is)
 METRICS: Mapping[str, tuple[str, str]] = {
@@ -20,6 +21,8 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "end_to_end": ("s", "from the moment a request should have left until its effect is committed"),
     "oldest_age": ("s", "how long the oldest unfinished job has been accepted"),
     "drain": ("s", "from the end of the load until the oldest age stays inside its objective"),
+    "growth": ("MiB/min", "by which the memory of the process that grows most surely grows"),
+    "knee": ("/s", "the highest rate of a ramp up to which what `steady` is promised held"),
     "refused": ("", "requests that were not accepted"),
     "lost": ("", "accepted, and no effect"),
     "stuck": ("", "accepted, not over, and nothing moves them any more"),
@@ -87,7 +90,7 @@ def shown(value: float | None, unit: str) -> str:
     if math.isinf(value):
         return "never"
     if unit != "s":
-        return f"{value:g}"
+        return f"{value:.4g} {unit}" if unit else f"{value:g}"
     return f"{value * 1000:.3g} ms" if value < 0.9995 else f"{value:.3g} s"
 
 
@@ -120,6 +123,13 @@ def load(path: Path, schema: Path) -> list[Objective]:
                 )
             )  # fmt: skip
     return found
+
+
+def of(scenario: Scenario, loadtests: Path) -> tuple[list[Objective], list[Objective]]:
+    """What a run of the scenario is held to, and everything that its SLO file says. Raises Problem as `load` does."""
+    everything = load(loadtests / scenario.slo, loadtests / "schema" / "slo.json")
+    phases, kinds = [phase.name for phase in scenario.phases], [each.kind for each in scenario.work]
+    return asked(everything, phases, kinds), everything
 
 
 def asked(objectives: Sequence[Objective], phases: Sequence[str], kinds: Sequence[str]) -> list[Objective]:

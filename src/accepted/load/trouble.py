@@ -8,20 +8,33 @@ from typing import Any
 
 import httpx
 
+from accepted.faults.lines import Lines as Proxied
+from accepted.faults.proxy import Proxies
 from accepted.load.scenario import Scenario
 from accepted.stack.errors import Problem
 from accepted.stack.given import GivenRabbitMQ, GivenRedis
-from accepted.stack.run import Stack
+from accepted.stack.run import Lines, Stack
 
 SLOW = 2.0  # s that a slow partner takes for each call
 BEHIND_WEB = ("relay", "scheduler", "worker-io", "worker-cpu")
 
 
+def lines_of(scenario: Scenario, proxies: Proxies) -> Lines | None:
+    """What puts proxies between a process and what it talks to, where the scenario cuts the network; None elsewhere.
+
+    The web has its lines to itself: it is measured, and it goes on accepting.
+    """
+    if not any(phase.fault == "cut_network" for phase in scenario.phases):
+        return None
+    through = Proxied(proxies)
+    return lambda name, where: through(name, where) if name in BEHIND_WEB else {}
+
+
 class Trouble:
     """Plays what the scenario says, from `zero` on. `played`: what was done, and when (epoch seconds)."""
 
-    def __init__(self, stack: Stack, scenario: Scenario) -> None:
-        self.stack, self.scenario = stack, scenario
+    def __init__(self, stack: Stack, scenario: Scenario, proxies: Proxies | None = None) -> None:
+        self.stack, self.scenario, self.proxies = stack, scenario, proxies
         self.played: list[dict[str, Any]] = []
         self.failed: str | None = None
         self._stop = threading.Event()
@@ -72,6 +85,7 @@ class Trouble:
             "stop_partner": self._stop_partner,
             "slow_partner": self._slow_partner,
             "freeze_worker": self._freeze_worker,
+            "cut_network": self._cut_network,
             "deploy": self._deploy,
         }
 
@@ -107,6 +121,18 @@ class Trouble:
     def _freeze_worker(self) -> Callable[[], None]:
         self.stack.runner.freeze("worker-io")
         return lambda: self.stack.runner.thaw("worker-io")
+
+    def _cut_network(self) -> Callable[[], None]:
+        """Nothing comes through to or from what stands behind the web, and nobody is told."""
+        if self.proxies is None:
+            raise Problem("there is no network to cut", "its lines have no proxies", "Cut it in a scenario's phase.")
+        ends = [self.proxies.silence(name) for name in BEHIND_WEB]
+
+        def back() -> None:
+            for end in ends:
+                end()
+
+        return back
 
     def _deploy(self) -> None:
         """What stands behind the web is stopped and started, one after another; gunicorn replaces its workers."""

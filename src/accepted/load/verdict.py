@@ -17,8 +17,8 @@ WORDS = {HELD: "held", BROKEN: "an SLO is broken", UNKEPT: "a job was lost or do
 
 @dataclass(frozen=True)
 class Conduct:
-    """How the measuring itself went. `lags` in seconds; `busiest` share of a core; `odd`: settings that are not as
-    declared; `failed_self_test`: what it missed."""
+    """How the measuring itself went. `lags` in seconds; `busiest` share of a core; `odd`: what was not as it
+    should have been, a sentence each; `failed_self_test`: what it missed."""
 
     lags: Sequence[float] = ()
     dropped: int = 0
@@ -26,6 +26,7 @@ class Conduct:
     died: str | None = None
     odd: Sequence[str] = ()
     failed_self_test: Sequence[str] = ()
+    clients: int | None = None  # in closed loop, so many
 
 
 @dataclass
@@ -66,7 +67,9 @@ def allowed_lag(objectives: Sequence[Objective]) -> float:
 def invalid(conduct: Conduct, objectives: Sequence[Objective]) -> list[str]:
     """Why nothing may be concluded from the run; empty where it may."""
     why = [f"the self-test failed: {each}" for each in conduct.failed_self_test]
-    why += [f"a setting is not as declared: {each}" for each in conduct.odd]
+    why += conduct.odd
+    if conduct.clients:
+        why.append(f"it ran in closed loop: what would have come while {conduct.clients} clients waited is missing")
     if conduct.died:
         why.append(f"the load generator was lost: {conduct.died}")
     if conduct.dropped:

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from accepted.stack.errors import Problem
 
-PATIENCE = 5  # seconds to connect
+PATIENCE = 30  # seconds to connect, on a busy machine
 
 
 def at(url: str, name: str) -> str:

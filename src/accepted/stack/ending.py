@@ -10,6 +10,8 @@ import psutil
 from accepted.stack import processes
 from accepted.stack.child import Child
 
+LOOK = 0.2  # s between looks at who there is: each reads the whole machine's processes
+
 
 def end(children: Sequence[Child], grace: float, hurry: threading.Event | None = None) -> None:
     """Ends these and all that they started, for certain.
@@ -25,20 +27,23 @@ def end(children: Sequence[Child], grace: float, hurry: threading.Event | None =
             processes.send(processes.tree({leader} if (leader := _leader(child)) else ()), signal.SIGCONT)
             child.frozen = False
     processes.send(leaders, signal.SIGTERM)
-    told = set(leaders)
-    deadline = time.monotonic() + grace
-    while time.monotonic() < deadline and not (hurry and hurry.is_set()):
+    told, looked = set(leaders), time.monotonic()
+    deadline = looked + grace
+    while (now := time.monotonic()) < deadline and not (hurry and hurry.is_set()):
         running = {leader for leader in leaders if not processes.gone(leader)}
-        known |= processes.tree(running)
         left = {process for process in known if not processes.gone(process)}
-        if not running:
+        if running and now - looked >= LOOK:
+            known |= processes.tree(running)
+            looked = now
+        elif not running and (not left or now - looked >= LOOK):
             left |= _left_behind(children)
             known |= left
             processes.send(left - told, signal.SIGTERM)
             told |= left
-        if not left:
-            break
-        time.sleep(0.02 if running else 0.05)
+            looked = now
+            if not left:
+                break
+        time.sleep(0.03)
     processes.kill(known | _left_behind(children))
     processes.until(lambda: all(child.pid is None for child in children), 5)  # reaps the leaders
 

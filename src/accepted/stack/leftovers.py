@@ -71,7 +71,15 @@ def bring_down(folder: RunFolder, seconds: float = 30.0) -> bool:
 
 def prune(runs: Path, prefix: str, keep: int = 10) -> None:
     """Removes the oldest folders of finished runs whose names begin with `prefix`."""
-    found = sorted(runs.glob(f"{prefix}*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = sorted(runs.glob(f"{prefix}*"), key=_changed, reverse=True)
     for path in found[keep:]:
         if not RunFolder(path).is_claimed():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _changed(path: Path) -> float:
+    """When, in seconds since the epoch; 0 where another run, which prunes as well, has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0

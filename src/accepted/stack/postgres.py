@@ -96,7 +96,7 @@ class Postgres(Service):
             "--no-instructions", "--no-sync",  # worth nothing before the first start, whose checkpoint syncs
         ])  # fmt: skip
 
-    def ready(self, seconds: float = 30.0) -> None:
+    def ready(self, seconds: float = 120.0) -> None:
         if self._initdb is not None:
             try:
                 code = self._initdb.wait(seconds)

@@ -78,6 +78,12 @@ class Stack:
         """The environment of the tree's processes, to call the tree's commands with."""
         return dict(self.runner.env)
 
+    def leaders(self) -> list[tuple[str, int | None]]:
+        """Every process by name, the servers included, and its pid now; one that somebody else runs has none here."""
+        servers = [("postgres", self.postgres), ("redis", self.redis), ("rabbitmq", self.rabbitmq)]
+        ours = [(name, getattr(server, "pid", None)) for name, server in servers if server is not None]
+        return [*((child.name, child.pid) for child in self.runner.children()), *ours]
+
     @property
     def state(self) -> State:
         """What is written in state.json."""

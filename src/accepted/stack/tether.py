@@ -54,7 +54,11 @@ class Tether:
         self._say(f"folder {folder.resolve()}")
 
     def release(self) -> None:
-        """The owner has cleaned up by itself: the guard goes without touching anything."""
+        """The owner has cleaned up by itself: the guard goes without touching anything.
+
+        Ctrl-C may come between a fork and the owner's first knowledge of the child, so what carries our mark ends here.
+        """
+        processes.kill(processes.members({}, {self.run_id}))
         self._say(FAREWELL)
         with self._lock:
             stdin = self._guard.stdin

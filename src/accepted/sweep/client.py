@@ -11,6 +11,7 @@ from accepted.oracle.reader import ended
 from accepted.sweep.stories import Request
 
 PAUSE = 0.1  # s between two tries
+LOOK = 0.2  # s between two looks at a job: each is a request, and costs all processes their time
 
 
 class Client:
@@ -62,5 +63,5 @@ class Client:
             if left and (time.monotonic() > deadline or give_up()):
                 return False
             if left:
-                time.sleep(PAUSE)
+                time.sleep(LOOK)
         return True

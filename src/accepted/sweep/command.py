@@ -14,7 +14,7 @@ from accepted.demo.screen import Screen
 from accepted.stack.state import root
 from accepted.sweep import coarse, page, table
 from accepted.sweep.cases import Result
-from accepted.sweep.stage import SIZES, TIMINGS
+from accepted.sweep.stage import SIZES, TIMINGS, TRIES
 from accepted.sweep.sweep import Found, Plan, sweep
 
 FOLDER = "results/sweep"
@@ -27,14 +27,21 @@ FOLDER = "results/sweep"
 @click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
 @click.option("--only", multiple=True, metavar="NAME", help="A case, or the beginning of its name. May be repeated.")
 @click.option("--lanes", default=4, show_default=True, type=click.IntRange(1, 8), help="Stages side by side.")
+@click.option(
+    "--lease",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0.5),
+    help="Seconds. On a busy machine workers lose a short one with nobody dead: take more.",
+)
 @click.option("--crossings/--no-crossings", default=True, help="The kills at crossings and at random times.")
 @click.option("--coarse/--no-coarse", "rough", default=None, help="Servers and lines that fail under load.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @click.option("--pages", type=click.Path(path_type=Path), help=f"Where failures' timelines go.  [default: {FOLDER}]")
 @click.option("--quiet", is_flag=True, help="Leave the list of crossings out.")
 def command(
-    tree: str | None, backend: str, quick: bool, seed: int, only: tuple[str, ...], lanes: int, crossings: bool,
-    rough: bool | None, as_json: bool, pages: Path | None, quiet: bool,
+    tree: str | None, backend: str, quick: bool, seed: int, only: tuple[str, ...], lanes: int, lease: float,
+    crossings: bool, rough: bool | None, as_json: bool, pages: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Kill every process at every crossing of a job's life, restart, drain, and judge what became of each key.
 
@@ -43,10 +50,10 @@ def command(
     screen = Screen(quiet=as_json)
     quick = quick or os.environ.get("QUICK", "") not in ("", "0")
     tree = tree or os.environ.get("TREE") or "solutions"
-    plan = Plan(Path(tree), backend, quick, seed, only, lanes=lanes)
+    plan = Plan(Path(tree), backend, quick, seed, only, lanes=lanes, lease=lease)
     screen.line(screen.style(f"Crash sweep of {tree} on {backend}, seed {seed}", bold=True))
-    shown = ", ".join(f"{name}={value}" for name, value in {**TIMINGS, **SIZES}.items())
-    screen.line(screen.style(f"   shortened: {shown}", dim=True))
+    shown = ", ".join(f"{name}={value}" for name, value in {**TIMINGS, **TRIES, **SIZES, **plan.env}.items())
+    screen.line(screen.style(f"   set for the sweep: {shown}", dim=True))
     found = Found()
     named = [one for one in only if one.startswith("coarse")]
     with _Aside(screen, plan, named) as aside:
@@ -118,7 +125,9 @@ class _Aside:
     def _run(self) -> None:
         plan = self.plan
         try:
-            coarse.run(plan.tree, plan.backend, plan.seed, self.named, self._tell, enough=self._over.is_set)
+            coarse.run(
+                plan.tree, plan.backend, plan.seed, self.named, self._tell, env=plan.env, enough=self._over.is_set
+            )
         except BaseException as error:  # told by the one who waits for us
             self._trouble = error
 
@@ -144,7 +153,8 @@ def _close(screen: Screen, plan: Plan, found: Found, pages: Path) -> None:
     for result in found.results:
         if result.outcome == "pass":
             continue
-        replay = f"accepted sweep --backend {plan.backend} --seed {plan.seed} --tree {plan.tree} --only '{result.case}'"
+        same = f"--backend {plan.backend} --seed {plan.seed} --tree {plan.tree} --lease {plan.lease:g}"
+        replay = f"accepted sweep {same} --only '{result.case}'"
         where = page.write(result, pages, replay, [f"victim: {result.victim or '-'}"])
         screen.bad(f"{result.case}: {_why(result)}")
         screen.line(f"      timeline  {where}")

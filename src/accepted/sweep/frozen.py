@@ -30,17 +30,17 @@ def frozen_worker(scene: Scene) -> None:
     window = scene.proxies.open(Target("worker-cpu", "store", name, 1, "before"), freeze)
     scene.ask([report(scene.stage.objects)])
     job = scene.asked[-1].job
-    if not window.fired.wait(15) or not frozen:
+    if not window.fired.wait(60) or not frozen:
         scene.unknown = "the worker was not frozen"
         return
     slow = scene.proxies.slow_down(0.7, "worker-cpu", "store")  # so that the other is still at it
     try:
         claims = "SELECT fence >= 3 FROM jobs WHERE id = %s AND state = 'running'"
-        scene.wait("another worker's claim", lambda: bool((scene.row(claims, job) or (False,))[0]), 20 * scene.lease)
+        scene.wait("another worker's claim", lambda: bool((scene.row(claims, job) or (False,))[0]), 90)
         woke = scene.row("SELECT clock_timestamp()")[0]
         frozen[0].resume()
         scene.mark(f"worker {frozen[0].pid} wakes")
-        scene.stage.client.drained(scene.asked, 30, give_up=lambda: _overwritten(scene, job, woke))
+        scene.stage.client.drained(scene.asked, 90, give_up=lambda: _overwritten(scene, job, woke))
     finally:
         frozen[0].resume()
         slow()
@@ -66,6 +66,6 @@ def _uploads(scene: Scene) -> list[str]:
     """What a part's upload is called here, from a clean run."""
     window = scene.proxies.open()
     scene.ask([report(scene.stage.objects)])
-    scene.stage.client.drained(scene.asked, 30)
+    scene.stage.client.drained(scene.asked, 90)
     scene.stage.settle()
     return [one.name for one in window.shown() if one.service == "store" and one.name.startswith("PUT ")]

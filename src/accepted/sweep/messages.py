@@ -26,7 +26,7 @@ def second_broker_client(scene: Scene) -> None:
     try:
         scene.ask([payout(scene.stage.objects, stumble=False) for _ in range(8)])
         queued = second_client.of(scene.stack.addresses.broker, scene.stage.backend, "payouts")
-        if scene.wait("eight messages on the broker", lambda: queued.depth() >= 8, 15):
+        if scene.wait("eight messages on the broker", lambda: queued.depth() >= 8, 60):
             scene.mark(f"{queued.shuffle(copies=3)} messages put back: in reverse, three times each")
     finally:
         scene.runner.start("worker-io")

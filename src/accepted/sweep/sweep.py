@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from accepted.faults.crossings import Crossing
 from accepted.oracle.verdict import Verdict
 from accepted.sweep import cases
 from accepted.sweep.cases import Case, Chance, Point, Result
 from accepted.sweep.lane import Lane
-from accepted.sweep.stage import Idle, Stage
+from accepted.sweep.stage import TIMINGS, Idle, Stage
 from accepted.sweep.stories import STORIES
 
 Told = Callable[[str], None]
@@ -21,7 +23,7 @@ Progress = Callable[[Result, int, int], None]  # the newest, how many are done, 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is wanted. `only`: names or beginnings of names; `random`: so many kills at random times."""
+    """What is wanted. `only`: names or beginnings of names; `random`: so many kills at random times; `lease`: s."""
 
     tree: Path
     backend: str
@@ -32,6 +34,12 @@ class Plan:
     lanes: int = 4
     random: int = 24
     first: Sequence[str] = ()  # flaws: the first that is found ends the sweep
+    lease: float = float(TIMINGS["LEASE"])
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What differs from the stage's own settings."""
+        return {"LEASE": f"{self.lease:g}"}
 
 
 @dataclass
@@ -56,20 +64,13 @@ class Found:
 def sweep(plan: Plan, tell: Told, progress: Progress) -> Found:
     """Raises stack.errors.Problem where a stage can't boot."""
     found = Found()
-    with Stage(plan.tree, plan.backend, plan.seed) as stage:
-        first = Lane(stage)
-        crew = Crew(plan, found, progress)
-        crew.hire(max(0, plan.lanes - 1) if _is_long(plan) else 0, stage.idle)
-        try:
+    with Crew(plan, found, progress) as crew:
+        with Stage(plan.tree, plan.backend, plan.seed, plan.env) as stage:
+            first = Lane(stage)
+            crew.hire(max(0, plan.lanes - 1) if _is_long(plan) else 0, stage.idle)
             crew.begin(_plan(first, plan, found, tell))
             crew.work_off(first)
-        except BaseException as error:
-            crew.trouble.append(error)
-            raise
-        finally:
-            crew.leave()
-    if crew.trouble:
-        raise crew.trouble[0]
+        crew.go_on(stage.idle)
     order = {str(one): n for n, one in enumerate(crew.work)}
     found.results.sort(key=lambda one: order.get(one.case, len(order)))
     return found
@@ -106,16 +107,31 @@ class Crew:
             self._waiting.put(one)
         self._planned.set()
 
-    def leave(self) -> None:
-        """Waits until all lanes are done."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Waits until all lanes are done. Raises what went wrong in one of them."""
+        if error:
+            self.trouble.append(error)
         self._planned.set()
         for thread in self._threads:
             thread.join()
+        if self.trouble and not error:
+            raise self.trouble[0]
+
+    def go_on(self, idle: Idle) -> None:
+        """The cases that are left, on a fresh stage, and on another one whenever a case has spoiled it."""
+        while not self._enough() and not self._waiting.empty():
+            with Stage(self.plan.tree, self.plan.backend, self.plan.seed, self.plan.env, idle=idle) as stage:
+                self.work_off(Lane(stage))
+
+    def _enough(self) -> bool:
+        return bool(self.trouble) or any(_has(result, self.plan.first) for result in self.found.results)
 
     def work_off(self, lane: Lane) -> None:
-        """Case after case until none is left, then all of them together."""
-        first = self.plan.first
-        while not self.trouble and not any(_has(result, first) for result in self.found.results):
+        """Case after case until none is left, or one spoils the stage; then all of them together."""
+        while not self._enough() and not lane.spoiled:
             try:
                 one = self._waiting.get_nowait()
             except queue.Empty:
@@ -124,7 +140,7 @@ class Crew:
             with self._lock:
                 (self.found.by_chance if result.by_chance else self.found.results).append(result)
                 self.progress(result, len(self.found.results) + len(self.found.by_chance), len(self.work))
-        if first or self.trouble:
+        if self.plan.first or self.trouble:
             return
         together = _together(lane)
         with self._lock:
@@ -133,9 +149,10 @@ class Crew:
 
     def _another(self, idle: Idle) -> None:
         try:
-            with Stage(self.plan.tree, self.plan.backend, self.plan.seed, idle=idle) as stage:
+            with Stage(self.plan.tree, self.plan.backend, self.plan.seed, self.plan.env, idle=idle) as stage:
                 self._planned.wait()
                 self.work_off(Lane(stage))
+            self.go_on(idle)
         except BaseException as error:  # told by the one who waits for us
             self.trouble.append(error)
 
