@@ -1,8 +1,9 @@
 """Exercise 7, judged by the raw broker and the partner's ledger."""
 
 from asking import Scene, booted, drained, email
-from finding import RELAYS, all_seen, delivered, finished, once, report
+from finding import all_seen, delivered, finished, once, report
 from play import AWAY, GHOST, killed_relays, lose_another, outage, waits, works
+from points import RELAYS
 
 from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.stage import TENANT, Stage
@@ -66,7 +67,8 @@ def check_two_relays(stage: Stage) -> str:
     if 2 * len(often) > len(wanted):
         told = ", ".join(f"{key}: {number}" for key, number in found.items())
         raise report(
-            stage, scene, f"{len(wanted)} payouts, two relays, a slow line to the broker, nothing going wrong",
+            stage, scene,
+            f"{len(wanted)} payouts, accepted while both relays stood still; then these went on, on a slow line",
             "A row is one relay's at a time: the others leave it alone until that one is done with it, or dead.",
             f"expected a message each, found {told}",
         )  # fmt: skip

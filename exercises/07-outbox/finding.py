@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from asking import Asked, Scene, drained, effects, seen
 from play import Waiting
+from points import RELAYS
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
-RELAYS = ("relay.1", "relay.2")
 LOST = "A user was told 202, and nothing ever happens: the invoice is not sent, the supplier not paid, no alarm rings."
 TWICE = "A customer gets a mail twice, or a supplier the money; a second relay makes it worse, where it was to help."
 GHOSTS = "A worker looks for a job that is not there; one that finds the message's own data pays what nobody ordered."

@@ -9,7 +9,7 @@ from typing import Protocol
 import psycopg
 import waiting
 from asking import Asked, Scene, change, drained, email, patience, payout
-from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, targets
+from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, standing_still, targets
 
 from accepted.faults.crossings import Crossing, Target
 from accepted.grade.departed import departed
@@ -25,7 +25,8 @@ CREATE CONSTRAINT TRIGGER grader_refuses AFTER INSERT ON payouts DEFERRABLE INIT
     FOR EACH ROW WHEN (NEW.reference LIKE 'ghost%') EXECUTE FUNCTION grader_refuses();
 """
 RELENT = "DROP FUNCTION grader_refuses CASCADE"
-SLOW = 0.05  # s for each piece on the line between relays and broker: both have time to take up the same row
+SLOW = 0.1  # s for each piece on the line between relays and broker: both have time to take up the same row
+SETTLED = 10 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
 AWAY = 5.0  # s in which a user is answered while the broker is away
 
@@ -129,17 +130,10 @@ def waits(stage: Stage) -> Waiting:
         raise Unknown("a payout's transaction was to fail as it commits, and its row is there")
     quick, peek = stage.proxies.slow_down(SLOW, "relay", _service(stage)), waiting.Peek(stage)
     try:
-        for number in range(ORDERED):
-            scene.beside.append(scene.add(payout(stage, f"order-{number}", 0)))
-        jobs = [one.job for one in scene.beside if one.job]
-        found: dict[str, int] = {}
-
-        def all_there() -> bool:
-            nonlocal found
-            found = peek.naming(jobs)
-            return all(found.values())
-
-        stage.until(all_there, patience(stage))
+        with standing_still(stage, 3 * SLOW):
+            for number in range(ORDERED):
+                scene.beside.append(scene.add(payout(stage, f"order-{number}", 0)))
+        peek.wait([one.job for one in scene.beside if one.job], SETTLED, patience(stage))
     finally:
         quick()
     scene.messages = [waiting.ids(text) for text in peek.texts()]

@@ -1,14 +1,16 @@
-"""Where a relay can be killed: what it says to broker and database when there is work, and not when there is none."""
+"""Where a relay can be killed: what it says to broker and database when there is work, and not when there is none.
+And how two relays are brought to the same row at one moment."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from accepted.faults.crossings import Crossing, Target
 from accepted.faults.strike import Struck, kill_at, kill_now
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage
 
-RELAY = "relay"
+RELAY, RELAYS = "relay", ("relay.1", "relay.2")
 IDLE = 0.8  # s: longer than an idle relay pauses between two looks at anything
 REACHED = 6.0  # s in which a killed relay is back, and comes to a crossing
 AT_RANDOM = 4  # kills, where a relay says nothing of its own when there is work
@@ -65,3 +67,17 @@ def kill_at_random(stage: Stage) -> Moment | None:
     stage.until(lambda: time.monotonic() >= due, 1)
     done = kill_now(stage.stack.runner, RELAY, "tree", time.time())
     return Moment(done.at, f"SIGKILL to relay {done.pids[0]}") if done.dead and done.pids else None
+
+
+@contextmanager
+def standing_still(stage: Stage, seconds: float) -> Iterator[None]:
+    """Relays are frozen meanwhile, for `seconds` at least, and go on together: what was accepted, both find at once."""
+    runner, due = stage.stack.runner, time.monotonic() + seconds
+    try:
+        for relay in RELAYS:
+            runner.freeze(relay)
+        yield
+        stage.until(lambda: time.monotonic() >= due, seconds + 1)
+    finally:
+        for relay in RELAYS:
+            runner.thaw(relay)

@@ -3,8 +3,9 @@
 import base64
 import json
 import re
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -49,10 +50,18 @@ class Peek:
         found = (queue for queue, said in self._known.items() if any(job in ids(text) for text in said))
         return next(found, None)
 
-    def naming(self, jobs: Iterable[str]) -> dict[str, int]:
-        """How many messages name each of these jobs."""
-        found = [ids(text) for text in self.texts()]
-        return {job: sum(job in named for named in found) for job in jobs}
+    def wait(self, jobs: Sequence[str], settled: float, deadline: float) -> None:
+        """Until each of these has a message and none has come for `settled` seconds; `deadline` seconds at most."""
+        many, since = 0, time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal many, since
+            found = [ids(text) for text in self.texts()]
+            if len(found) != many or not all(any(job in named for named in found) for job in jobs):
+                many, since = len(found), time.monotonic()
+            return time.monotonic() - since >= settled
+
+        self._stage.until(quiet, deadline)
 
 
 def _texts(stage: Stage, queue: str) -> list[str]:
