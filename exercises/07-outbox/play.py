@@ -29,6 +29,7 @@ SLOW = 0.1  # s for each piece on the line between relays and broker: both have 
 SETTLED = 10 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
 AWAY = 5.0  # s in which a user is answered while the broker is away
+TRIED = 1.5  # s for which it stays away then: relays come to what was accepted, and find no one to take it
 
 
 class Breakable(Protocol):
@@ -186,6 +187,8 @@ def outage(stage: Stage) -> Outage:
     scene.add(payout(stage, "away", 3, seconds=AWAY))
     scene.add(email(stage, 40, seconds=AWAY))
     scene.add(email(stage, 41, seconds=AWAY))
+    due = time.monotonic() + TRIED
+    stage.until(lambda: time.monotonic() >= due, TRIED + 1)
     broker.wipe()
     scene.mark("the broker is back, with nothing on it; worker-io starts")
     first = f"{TENANT}:payout:order-0-{stage.seed}:1"
