@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,26 @@ def test_accepted_no_ops_are_what_the_relay_and_the_workers_expect(database: psy
     work_rows.accept(database, 5, publish=False)
     assert count(database, "SELECT count(*) FROM outbox") == 1_100
     work_rows.clear(database)
+    assert count(database, "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM outbox)") == 0
+
+
+def test_who_reads_the_tables_in_another_order_while_they_are_cleared_costs_a_second_and_nothing_else(
+    database: psycopg.Connection, postgres_url: str
+):
+    work_rows.accept(database, 5)
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+    with (
+        psycopg.connect(postgres_url) as relay,
+        psycopg.connect(postgres_url, autocommit=True) as eye,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        relay.execute("SET deadlock_timeout = '1min'")  # so that it is the other side that PostgreSQL ends
+        relay.execute("SELECT FROM outbox")
+        cleared = pool.submit(work_rows.clear, database)
+        assert processes.until(lambda: count(eye, waits) == 1, 10), "it has jobs, and waits for the outbox"
+        assert count(relay, "SELECT count(*) FROM jobs") == 5, "and the relay, for jobs: a deadlock"
+        relay.commit()
+        cleared.result(10)
     assert count(database, "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM outbox)") == 0
 
 
