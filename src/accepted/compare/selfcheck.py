@@ -26,7 +26,7 @@ from accepted.stack.state import root
 
 TIMES = 10
 ENOUGH = 9  # of TIMES
-JOBS = 100  # under a second of work
+JOBS = 400  # under a second of work; with a quarter of it, two runs of the same differ by more than a tenth
 SLOWER = 0.2
 ARMS = ("A", "A again", "A slowed")
 PASSED, FAILED = 0, 1

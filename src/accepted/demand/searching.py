@@ -53,7 +53,7 @@ class _Asked:
             known = measure(plan, objectives, self.record.folder, load, workers, self._missed, not sys.stderr.isatty())
             self.record.add(known)
         said = "held" if known.held else f"broke: {', '.join(known.broken)}"
-        click.echo(f"{load:g}/s with {workers} workers: {said}; {self._left(load)}", err=True)
+        click.echo(f"{load:g}/s with {workers} worker{'s' * (workers != 1)}: {said}; {self._left(load)}", err=True)
         return known.held
 
     def _left(self, load: float) -> str:
