@@ -1,12 +1,17 @@
 """A run's replicas and jobs as they are read back, and how far the reckoned queue is from them."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from accepted.load import scenario
+from accepted.load.account import Row
+from accepted.scaling.asking import Law
 from accepted.scaling.course import Point
+from accepted.scaling.keeping import boot
 from accepted.scaling.queue import House
 from accepted.scaling.recorded import Agreement, Recorded, again, agreement, between, measured
 from accepted.stack.errors import Problem
@@ -63,6 +68,39 @@ def test_a_thousand_times_the_load_on_workers_a_thousand_times_the_size_is_the_s
     assert [point.waiting * 1000 for point in once] == [point.waiting for point in often]
 
 
+class Seen:
+    """A watch that has counted already."""
+
+    def __init__(self, born: list[float], counts: list[int]) -> None:
+        self.known = dict(enumerate(born))
+        self.counts = [(float(at), n) for at, n in enumerate(counts)]
+
+
+def test_a_replica_that_waits_for_work_says_nothing_of_how_long_one_takes_to_begin() -> None:
+    # The first comes at 0 and has nothing to do until 10, when three more are called: these are at work after a second.
+    def rows(*begun: float) -> list[Row]:
+        return [
+            Row(n, "burst", "email.send", "acme", "done", None, at, t_start=at, t_over=at + 5)
+            for n, at in enumerate(begun)
+        ]
+
+    work = rows(9.5, 10.0, 11.0, 11.1, 11.2)
+    watch: Any = Seen([0.0, 10.1, 10.1, 10.1], [1, 1, 1, 1, 4, 4])
+    assert boot(watch, work, floor=1, slots=1) == pytest.approx(1.05)
+    assert boot(watch, [], floor=1, slots=1) == 0.0
+    # Who comes after others have left has slots behind it that nobody has any more.
+    again: Any = Seen([0.0, 50.0], [1, 1, 0, 0, 1])
+    assert boot(again, rows(1.0, 1.5, 60.0, 60.0, 60.0), floor=1, slots=1) == pytest.approx(1.5)
+
+
+def test_a_law_is_asked_in_the_kit_s_own_python_whatever_else_is_on_the_path() -> None:
+    tree = LOADTESTS.parent / "solutions"
+    env = {**os.environ, "TREE": str(tree), "IO_SLOTS": "1", "PATH": "/usr/bin:/bin"}
+    with Law(tree, env, LOADTESTS.parent) as law:
+        law.limits(LIMITS)
+        assert law(0.0, 1, None) == 1
+
+
 def test_a_lag_that_never_came_back_is_no_agreement() -> None:
     assert not Agreement(curve=0.0, measured=None, simulated=3.0).holds
     assert not Agreement(curve=0.3, measured=3.0, simulated=3.0).holds
@@ -71,12 +109,12 @@ def test_a_lag_that_never_came_back_is_no_agreement() -> None:
 
 def test_a_scenario_s_scaler_becomes_settings(tmp_path: Path) -> None:
     settings = scenario.load(LOADTESTS, "burst-scaled").settings
-    wanted = {"AUTOSCALE": "local", "IO_FLOOR": "1", "IO_CAP": "5", "AUTOSCALE_AGE": "5", "AUTOSCALE_TICK": "0.5"}
+    wanted = {"AUTOSCALE": "local", "IO_FLOOR": "1", "IO_CAP": "4", "AUTOSCALE_AGE": "5", "AUTOSCALE_TICK": "0.5"}
     assert wanted.items() <= settings.items()
     assert "AUTOSCALE" not in scenario.load(LOADTESTS, "burst").settings
-    text = (LOADTESTS / "scenarios" / "burst-scaled.yaml").read_text().replace("io: [1, 5]", "io: [5, 1]")
+    text = (LOADTESTS / "scenarios" / "burst-scaled.yaml").read_text().replace("io: [1, 4]", "io: [4, 1]")
     (tmp_path / "wrong.yaml").write_text(text)
-    with pytest.raises(Problem, match="a floor of 5 is above a cap of 1"):
+    with pytest.raises(Problem, match="a floor of 4 is above a cap of 1"):
         scenario.load(LOADTESTS, str(tmp_path / "wrong.yaml"))
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from accepted.stack import procfile
-from accepted.stack.child import argv
+from accepted.stack.child import argv, own_programs_first
 from accepted.stack.errors import Problem
 
 PATIENCE = 60.0  # s for one answer, the first included, for which it has to start
@@ -23,11 +23,12 @@ class Law:
         commands = procfile.read(tree / "Procfile")
         if "autoscaler" not in commands:
             raise Problem("no process autoscaler", f"{tree / 'Procfile'} has {', '.join(commands)}", "Add the line.")
-        self._command, self._env, self._cwd = f"{commands['autoscaler']} decide", env, cwd
+        self._command, self._cwd = f"{commands['autoscaler']} decide", cwd
+        self._env = {**env, "PATH": own_programs_first(env)}
 
     def __enter__(self) -> Self:
         self._popen = subprocess.Popen(
-            argv(self._command), env=dict(self._env), cwd=self._cwd, text=True, bufsize=1,
+            argv(self._command), env=self._env, cwd=self._cwd, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         return self

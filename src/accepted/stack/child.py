@@ -1,8 +1,10 @@
 """One supervised process: its command, its start, and how it ended."""
 
+import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -38,6 +40,11 @@ def argv(command: str) -> list[str]:
     A simple command takes the shell's place, so that the pid is its own and signals reach it.
     """
     return ["/bin/sh", "-c", command if _SHELL.search(command) else f"exec {command}"]
+
+
+def own_programs_first(env: Mapping[str, str]) -> str:
+    """A PATH on which `python` is the one that the kit runs in, whatever else is installed."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
 
 
 def ending(code: int) -> str:

@@ -1,9 +1,7 @@
 """Runs the processes of a Procfile: start, health, restart, and an end that leaves nothing."""
 
-import os
 import secrets
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from accepted.stack import processes
-from accepted.stack.child import Child, Spec, ending
+from accepted.stack.child import Child, Spec, ending, own_programs_first
 from accepted.stack.ending import end
 from accepted.stack.errors import Problem
 from accepted.stack.health import Http
@@ -44,8 +42,7 @@ class Runner:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         mark = f"{tether.run_id}/{secrets.token_hex(4)}"  # several runners may share a tether
-        own_programs = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
-        self.env = {**env, "PATH": own_programs, "PYTHONUNBUFFERED": "1", processes.RUN_ID: mark}
+        self.env = {**env, "PATH": own_programs_first(env), "PYTHONUNBUFFERED": "1", processes.RUN_ID: mark}
         self.cwd, self.logs, self.tether, self.grace = cwd, logs, tether, grace
         self.failure: Problem | None = None
         self.hurry = threading.Event()
