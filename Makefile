@@ -97,6 +97,9 @@ conformance: $(VENV)/.ready-dev ## what every broker owes, promise by promise, o
 
 lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@# Of a notebook only what it calls: that is what goes stale, and pandas' own types are another matter.
+	@$(BIN)/mypy --follow-imports=silent --allow-untyped-calls --allow-untyped-defs --disable-error-code=arg-type \
+	  --disable-error-code=assignment --disable-error-code=misc notebooks/*.py
 
 graders: $(VENV)/.ready-dev ## grade the graders: known-bads caught, variants passed (BACKEND= EX=), all backends by default
 	@BACKEND=$(if $(filter file,$(origin BACKEND)),all,$(BACKEND)) $(BIN)/accepted graders $(addprefix --ex ,$(EX)) $(ARGS)

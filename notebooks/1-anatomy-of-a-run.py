@@ -76,7 +76,8 @@ style.finding(
 series = ages(run.rows, 0.0, run.end)
 at, oldest = max(series, key=lambda one: one[1])
 tightest = min(limit.value for limit in run.limits("oldest_age"))
-gone = drain(series, burst.ends, tightest)
+unfinished = any(row.accepted and row.t_over is None for row in run.rows)
+gone = drain(series, burst.ends, tightest, unfinished)
 promised = run.limits("drain")[0].value
 
 figure, axes = style.canvas()

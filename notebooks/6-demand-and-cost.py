@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from accepted.demand import prices as pricing
+from accepted.load.report import Bundle
 from accepted.load.slo import Objective, judge
 from accepted.notebooks import choosing, style
 from accepted.notebooks.jobs import quantile, table
@@ -23,7 +24,7 @@ LOADS = root() / "loadtests"
 prices = pricing.load(LOADS / "prices.yaml", LOADS / "schema" / "prices.json")
 
 
-def held(run) -> bool:
+def held(run: Bundle) -> bool:
     """Every objective about a time that the run was judged by, from its events alone."""
     for each in run.verdict["objectives"]:
         if each["metric"] in ("accept", "wait", "end_to_end"):

@@ -21,7 +21,7 @@ found = recorded.read(run.folder)
 age = found.limits["age"]
 
 
-def reckoned(times: int):
+def reckoned(times: int) -> list[course.Point]:
     """What the reference's law would have done with so many times the load."""
     env = {**os.environ, "TREE": str(root() / "solutions"), "IO_SLOTS": str(found.house.slots)}
     with Law(root() / "solutions", env, root()) as law:
@@ -52,11 +52,11 @@ axes.step(
 axes.axhline(found.limits["cap"], color=style.BLACK, linestyle=":", linewidth=1.2, label="cap")
 axes.set(ylabel="replicas of the I/O worker", ylim=(0, found.limits["cap"] + 0.6))
 style.key(figure, axes)
-most = max(p.replicas for p in found.points)
+most, last = max(p.replicas for p in found.points), found.points[-1].replicas
 style.finding(
     figure,
-    f"From {found.limits['floor']:.0f} to {most} replicas and back, with {course.turns(found.points)} change of "
-    f"direction; the simulated curve is {agreed.curve:.0%} apart from the measured one",
+    f"From {found.limits['floor']:.0f} to {most} replicas and back to {last}, with {course.turns(found.points)} change "
+    f"of direction; the simulated curve is {agreed.curve:.0%} apart from the measured one",
 )
 
 # %% [markdown]
