@@ -2,7 +2,8 @@
 
 The real system stays up: relay, scheduler, two workers, PostgreSQL and the broker. A run is a batch of no-op jobs with
 every guarantee on, in jobs/s. Slowed, all these processes stand still for a sixth of the time (`slowed`), so that
-everything takes 1.2 times as long. Ten comparisons, each of eight rounds with its three runs in random order.
+everything takes 1.2 times as long. Ten comparisons, each of eight rounds; a round's three runs take turns, batch by
+batch and in random order.
 """
 
 import json
@@ -26,7 +27,8 @@ from accepted.stack.state import root
 
 TIMES = 10
 ENOUGH = 9  # of TIMES
-JOBS = 400  # under a second of work; with a quarter of it, two runs of the same differ by more than a tenth
+JOBS = 100  # of a batch
+TURNS = 4  # batches of a run, one after the other in turns: what the machine does for seconds hits every arm
 SLOWER = 0.2
 ARMS = ("A", "A again", "A slowed")
 PASSED, FAILED = 0, 1
@@ -64,7 +66,7 @@ def as_dict(backend: str, seed: int, rates: Sequence[dict[str, list[float]]]) ->
     same = sum(each[0].word == "indistinguishable" for each in found)
     slower = sum(each[1].word == "worse" for each in found)
     return {
-        "schema": "self-check/v1", "backend": backend, "seed": seed, "jobs": JOBS, "slower": SLOWER,
+        "schema": "self-check/v1", "backend": backend, "seed": seed, "jobs": TURNS * JOBS, "slower": SLOWER,
         "rates": list(rates), "words": [[one.as_dict() for one in each] for each in found], "same": same,
         "worse": slower, "of": len(rates),
         "passed": len(rates) == TIMES and min(same, slower) >= ENOUGH,
@@ -105,9 +107,12 @@ def measured(backend: str, seed: int, say: Callable[[str], None]) -> Iterator[di
         for n in range(1, TIMES + 1):
             rates: dict[str, list[float]] = {name: [] for name in ARMS}
             for _ in range(FEWEST):
-                for name in chance.sample(ARMS, len(ARMS)):
+                took = dict.fromkeys(ARMS, 0.0)
+                for name in (each for _ in range(TURNS) for each in chance.sample(ARMS, len(ARMS))):
                     with Slowed(stack, SLOWER if name == "A slowed" else 0.0):
-                        rates[name].append(round(system.rate(JOBS), 2))
+                        took[name] += JOBS / system.rate(JOBS)
+                for name in ARMS:
+                    rates[name].append(round(TURNS * JOBS / took[name], 2))
             left = (time.monotonic() - began) / n * (TIMES - n)
             said = " and ".join(one.word for one in words(rates, seed + n - 1))
             say(f"{n} of {TIMES}: {said}; about {clock(left)} left")
