@@ -1,7 +1,6 @@
 """What is done to the tree in exercise 7. Each scene is played once, however many checks judge it, and comes after the
 one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,7 +8,7 @@ from typing import Protocol
 import psycopg
 import waiting
 from asking import Asked, Scene, change, drained, email, patience, payout
-from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, of_relay, standing_still, targets
+from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, let_pass, of_relay, standing_still, targets
 
 from accepted.faults.crossings import Crossing, Target
 from accepted.grade.departed import departed
@@ -81,8 +80,7 @@ def works(stage: Stage) -> Works:
     scene = Works()
     stage.play()
     window = stage.proxies.open()
-    due = time.monotonic() + IDLE
-    stage.until(lambda: time.monotonic() >= due, 5)
+    let_pass(IDLE)
     scene.idle = of_relay(window.shown())
     scene.add(payout(stage, "works", 2))
     return scene
@@ -94,8 +92,7 @@ def killed_relays(stage: Stage) -> Kills:
     scene, numbers = Kills(), iter(range(1, 100))
     window = stage.proxies.open()
     drained(stage, [scene.add(email(stage, next(numbers)))])
-    due = time.monotonic() + patience(stage) / 50  # its relay may still be about to mark the row
-    stage.until(lambda: time.monotonic() >= due, 5)
+    let_pass(min(patience(stage) / 50, 5))  # its relay may still be about to mark the row
     found = targets(idle, of_relay(window.shown()))
     for target in found:
         killer = Killer(stage, target)
@@ -187,8 +184,7 @@ def outage(stage: Stage) -> Outage:
     scene.add(payout(stage, "away", 3, seconds=AWAY))
     scene.add(email(stage, 40, seconds=AWAY))
     scene.add(email(stage, 41, seconds=AWAY))
-    due = time.monotonic() + TRIED
-    stage.until(lambda: time.monotonic() >= due, TRIED + 1)
+    let_pass(TRIED)
     broker.wipe()
     scene.mark("the broker is back, with nothing on it; worker-io starts")
     first = f"{TENANT}:payout:order-0-{stage.seed}:1"
