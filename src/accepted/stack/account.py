@@ -6,6 +6,7 @@ is created on the machine.
 
 import os
 import pwd
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -77,14 +78,20 @@ def data_home(preferred: Path, account: Account | None, run: str) -> Path:
     could not reach it.
     """
     try:
-        if account is None:
+        if account is None or _everyone_reaches(preferred.parent):
             preferred.mkdir(mode=0o700, parents=True)
+            if account:
+                os.chown(preferred, account.uid, account.gid)
             return preferred
         home = Path(tempfile.mkdtemp(prefix=f"accepted-{run}-", dir=SHARED_TEMPORARY))
         os.chown(home, account.uid, account.gid)
         return home
     except OSError as error:
         raise cannot_write(error.filename or preferred, error) from error
+
+
+def _everyone_reaches(folder: Path) -> bool:
+    return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
 
 
 def tried(command: Sequence[str | Path], account: Account | None) -> str:

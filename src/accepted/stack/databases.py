@@ -1,4 +1,4 @@
-"""Databases on a PostgreSQL server: URLs, making, dropping."""
+"""Databases on a PostgreSQL server: URLs, making, filling, dropping."""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -6,6 +6,7 @@ import psycopg
 from psycopg import sql
 
 from accepted.stack.errors import Problem
+from billing.seed import AlreadySeeded, NotMigrated, seed
 
 PATIENCE = 30  # seconds to connect, on a busy machine
 
@@ -25,6 +26,17 @@ def create(server: str, name: str, template: str | None = None) -> str:
         command += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
     _run(server, command)
     return at(server, name)
+
+
+def fill(url: str, scale: str, partner_url: str) -> None:
+    """Makes up a billing year in tables that `release` made; `scale` as of `billing.seed`. Raises Problem."""
+    log = "The log of release says what it did."
+    try:
+        seed(url, scale, partner_url=partner_url)
+    except NotMigrated as error:
+        raise Problem("release made no tables", "there is nothing to fill with data", log) from error
+    except (AlreadySeeded, psycopg.Error) as error:
+        raise Problem("the database cannot be filled with data", str(error).strip(), log) from error
 
 
 def drop(server: str, name: str) -> None:

@@ -187,7 +187,7 @@ class Stack:
         if "release" in commands:
             self.runner.run_once(Spec("release", commands["release"]), self.seconds)
         if self.seed is not None:
-            self.runner.run_once(Spec("seed", f"python -m billing.seed --scale {self.seed}"), 600)
+            databases.fill(self.runner.env["DATABASE_URL"], self.seed, self.runner.env["PARTNER_URL"])
         for name, command in commands.items():
             if name != "release":
                 own = self._lines(name, self.addresses)
@@ -207,11 +207,12 @@ class Stack:
         return Http(served[name]) if name in served else Alive()
 
     def _database(self) -> str:
-        """A fresh database; on a server that is not ours it is dropped at the end."""
+        """The fresh server's own database; on a server that is not ours one that is dropped at the end."""
+        if not isinstance(self.postgres, GivenPostgres):
+            return self.postgres.url
         name = f"accepted_{secrets.token_hex(6)}"
-        if isinstance(self.postgres, GivenPostgres):
-            self._record.database = [self.postgres.url, name]
-            self._done.callback(databases.drop, self.postgres.url, name)
+        self._record.database = [self.postgres.url, name]
+        self._done.callback(databases.drop, self.postgres.url, name)
         return databases.create(self.postgres.url, name)
 
     def _clear_past(self) -> None:
