@@ -7,7 +7,7 @@ BACKEND ?= rq
 TREE ?= solutions
 STACK ?= local
 export BACKEND TREE STACK
-# Where a machine forbids bytecode, each of a stack's processes compiles all that it imports: 1.7 s instead of 0.4.
+# Where a machine forbids bytecode, each of a stack's processes would compile your tree anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: compare demand cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
@@ -21,31 +21,31 @@ help: # this page
 
 ## Practise: briefs in exercises/*/README.md, your files in work/
 
-start: $(VENV)/.ready-dev ## begin: makes your tree, work/ (BACKEND=rq N=1: at an exercise further up)
+start: $(VENV)/.ready ## begin: makes your tree, work/ (BACKEND=rq N=1: at an exercise further up)
 	@$(ASKED) $(BIN)/accepted start $(addprefix --at ,$(N)) $(ARGS)
 
-exercise-%: $(VENV)/.ready-dev ## grade your tree (BACKEND= SEED= TREE=solutions: another tree)
+exercise-%: $(VENV)/.ready ## grade your tree (BACKEND= SEED= TREE=solutions: another tree)
 	@$(ASKED) $(BIN)/accepted check $* $(ARGS)
 
-watch: $(VENV)/.ready-dev ## grade it on every save (N=: another than the next one)
+watch: $(VENV)/.ready ## grade it on every save (N=: another than the next one)
 	@$(ASKED) $(BIN)/accepted watch $(N) $(ARGS)
 
-hint-%: $(VENV)/.ready-dev ## the next of three hints
+hint-%: $(VENV)/.ready ## the next of three hints
 	@$(BIN)/accepted hint $* $(ARGS)
 
-diff-%: $(VENV)/.ready-dev ## what the reference does otherwise
+diff-%: $(VENV)/.ready ## what the reference does otherwise
 	@$(BIN)/accepted diff $* $(ARGS)
 
-catch-up-%: $(VENV)/.ready-dev ## the reference's modules for all below N; yours go into a stash
+catch-up-%: $(VENV)/.ready ## the reference's modules for all below N; yours go into a stash
 	@$(BIN)/accepted catch-up $* $(ARGS)
 
-reset-%: $(VENV)/.ready-dev ## its modules as they were at first; yours go into a stash
+reset-%: $(VENV)/.ready ## its modules as they were at first; yours go into a stash
 	@$(BIN)/accepted reset $* $(ARGS)
 
-restore: $(VENV)/.ready-dev ## your files back from the newest stash (STASH=: another)
+restore: $(VENV)/.ready ## your files back from the newest stash (STASH=: another)
 	@$(BIN)/accepted restore $(STASH) $(ARGS)
 
-score: $(VENV)/.ready-dev ## what passes, points, what was shown
+score: $(VENV)/.ready ## what passes, points, what was shown
 	@$(BIN)/accepted score $(ARGS)
 
 doctor: $(VENV)/.ready ## what is missing on this machine, and the command that cures it
@@ -61,13 +61,13 @@ FORCE:
 
 ## Teach: docs/authoring.md
 
-cohort: $(VENV)/.ready-dev ## where a room sticks, as CSV and a page (DIR= holds a folder with results/ for each learner)
+cohort: $(VENV)/.ready ## where a room sticks, as CSV and a page (DIR= holds a folder with results/ for each learner)
 	@$(if $(DIR),,$(error DIR= is missing: make cohort DIR=room))$(BIN)/accepted cohort "$$DIR" --csv "$$DIR/cohort.csv" --html "$$DIR/cohort.html" $(ARGS)
 
-new-exercise: $(VENV)/.ready-dev ## lay the skeleton of an exercise of your own (NAME=rate-limits)
+new-exercise: $(VENV)/.ready ## lay the skeleton of an exercise of your own (NAME=rate-limits)
 	@$(BIN)/accepted new-exercise $(if $(NAME),'$(NAME)',$(error NAME= is missing: make new-exercise NAME=rate-limits)) $(ARGS)
 
-lint-exercises: $(VENV)/.ready-dev ## what exercises still lack to be well-formed (N=: only that one)
+lint-exercises: $(VENV)/.ready ## what exercises still lack to be well-formed (N=: only that one)
 	@$(BIN)/accepted lint-exercises $(N) $(ARGS)
 
 ## Watch it run
@@ -101,10 +101,10 @@ lint: $(VENV)/.ready-dev ## ruff and mypy
 	@$(BIN)/mypy --follow-imports=silent --allow-untyped-calls --allow-untyped-defs --disable-error-code=arg-type \
 	  --disable-error-code=assignment --disable-error-code=misc notebooks/*.py
 
-graders: $(VENV)/.ready-dev ## grade the graders: known-bads caught, variants passed (BACKEND= EX=), all backends by default
+graders: $(VENV)/.ready ## grade the graders: known-bads caught, variants passed (BACKEND= EX=), all backends by default
 	@BACKEND=$(if $(filter file,$(origin BACKEND)),all,$(BACKEND)) $(BIN)/accepted graders $(addprefix --ex ,$(EX)) $(ARGS)
 
-flake: $(VENV)/.ready-dev ## one grader many times, no verdict may differ (EX= N= BACKEND= ONE_CORE=1)
+flake: $(VENV)/.ready ## one grader many times, no verdict may differ (EX= N= BACKEND= ONE_CORE=1)
 	@$(BIN)/accepted flake $(or $(EX),1) --times $(or $(N),20) $(if $(ONE_CORE),--one-core) $(ARGS)
 
 bench: $(VENV)/.ready ## speed and memory, as ratios measured side by side
