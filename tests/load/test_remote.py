@@ -45,7 +45,7 @@ VALID = {0, 97, 98, 99}  # a starved machine may make any run invalid, never wro
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Stack]:
-    with Stack(root() / "solutions", runs=tmp_path / "runs", seed="small --lines 1000", name="elsewhere") as stack:
+    with Stack(root() / "solutions", runs=tmp_path / "runs", seed=1000, name="elsewhere") as stack:
         yield stack
 
 

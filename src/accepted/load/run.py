@@ -66,7 +66,7 @@ class Run:
         declared = dict(self.scenario.settings)
         self.progress.say(f"booting {self.settings.tree.name} on {self.settings.backend} …")
         with Proxies() as proxies, Stack(
-            self.settings.tree, backend=self.settings.backend, seed=f"small --lines {lines}",
+            self.settings.tree, backend=self.settings.backend, seed=lines,
             env={**declared, "NOOPS": "1"}, seconds=BOOT, lines=lines_of(self.scenario, proxies),
         ) as stack, self.settings.around(stack):  # fmt: skip
             return self._loaded(stack, due, declared, Trouble(stack, self.scenario, proxies))

@@ -28,11 +28,15 @@ def create(server: str, name: str, template: str | None = None) -> str:
     return at(server, name)
 
 
-def fill(url: str, scale: str, partner_url: str) -> None:
-    """Makes up a billing year in tables that `release` made; `scale` as of `billing.seed`. Raises Problem."""
+def fill(url: str, scale: str | int, partner_url: str) -> None:
+    """Makes up a billing year in tables that `release` made; `scale`: of `billing.seed`, or so many lines. Raises
+    Problem."""
     log = "The log of release says what it did."
     try:
-        seed(url, scale, partner_url=partner_url)
+        if isinstance(scale, int):
+            seed(url, lines=scale, partner_url=partner_url)
+        else:
+            seed(url, scale, partner_url=partner_url)
     except NotMigrated as error:
         raise Problem("release made no tables", "there is nothing to fill with data", log) from error
     except (AlreadySeeded, psycopg.Error) as error:

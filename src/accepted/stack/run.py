@@ -39,7 +39,7 @@ class Stack:
 
     tree: folder with a Procfile; None: servers and third parties only, as with `processes=[]`.
     processes: names to start (None: all); `release` runs first in any case.
-    scale: instances by process name. env: on top of the contract. seed: scale of `billing.seed`, None for no data.
+    scale: instances by process name. env: on top of the contract. seed: scale of `billing.seed`, or so many lines.
     fixed_ports: of `web` and `stream`; free ones otherwise. out: gets the merged log stream. lines: each process's
     own variables, where they differ from the others'. cwd: where they run; else in the repository around the tree.
     Raises Problem.
@@ -54,7 +54,7 @@ class Stack:
     def __init__(
         self, tree: Path | None = None, *, backend: str = "rq", processes: Sequence[str] | None = None,
         scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None, name: str | None = None,
-        seed: str | None = None, fixed_ports: Mapping[str, int] | None = None, runs: Path | None = None,
+        seed: str | int | None = None, fixed_ports: Mapping[str, int] | None = None, runs: Path | None = None,
         out: TextIO | None = None, seconds: float = 60.0, grace: float = 10.0, lines: Lines | None = None,
         cwd: Path | None = None,
     ) -> None:  # fmt: skip
