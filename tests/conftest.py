@@ -9,6 +9,8 @@ as they do for
 import gc
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from accepted.stack.servers import choose_postgres, choose_redis
 from accepted.stack.tether import Tether
 
 ROOT = Path(__file__).resolve().parent.parent
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # bytes for one worker's servers, twice what PostgreSQL's log may grow to
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,11 +55,18 @@ def tether() -> Iterator[Tether]:
 
 
 @pytest.fixture(scope="session")
-def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the servers keep data and logs."""
-    folder = tmp_path_factory.mktemp("servers")
-    (folder / "logs").mkdir()
-    return folder
+def servers_folder(tether: Tether, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the servers keep data and logs: in memory where that has room. A test kills processes, and never the
+    machine; and a database of its own is three hundred files, which a disk takes its time to make and to sync."""
+    with ExitStack() as done:
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+            folder = Path(done.enter_context(tempfile.TemporaryDirectory(prefix="accepted-tests-", dir=MEMORY)))
+            folder.chmod(0o755)  # PostgreSQL may run as somebody else
+            tether.hold_folder(folder)
+        else:
+            folder = tmp_path_factory.mktemp("servers")
+        (folder / "logs").mkdir()
+        yield folder
 
 
 @pytest.fixture(scope="session")
