@@ -1,14 +1,19 @@
-"""Free TCP ports on 127.0.0.1."""
+"""Free TCP ports on 127.0.0.1, none of which two runs are given at the same time."""
 
+import os
 import random
 import socket
+from collections import deque
 
 from accepted.stack.errors import Problem
 
-# Below the range that Linux (32768) and macOS (49152) hand to outgoing connections: a port from there can
-# be taken by any
-# client between our look and the server's bind.
+# Below the range that Linux (32768) and macOS (49152) hand to outgoing connections: a port from there can be taken by
+# any client between our look and the server's bind.
 LOWEST, HIGHEST = 20_000, 32_000
+# Seconds go by until a server listens on what it was given, and again while a fault has it down. So that no other run
+# is given the same meanwhile, each port is held by UDP, which is in no TCP server's way and ends with this process.
+HELD = 256  # the newest: a process that lives long has no need of its oldest
+_held: deque[int] = deque()  # file descriptors
 _choice = random.SystemRandom()  # two runs that start at once must not walk the same sequence
 
 
@@ -38,16 +43,30 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports that nothing listens on."""
+    """`count` different ports that nothing listens on, and that nobody else who asks here is given while we live."""
     found: set[int] = set()
     for port in _choice.sample(range(LOWEST, HIGHEST), k=HIGHEST - LOWEST):
         if len(found) == count:
             break
-        if is_free(port):
+        if is_free(port) and _hold(port):
             found.add(port)
     if len(found) < count:
         raise Problem("no free port", f"all of 127.0.0.1:{LOWEST}-{HIGHEST} is taken", "Stop what listens there.")
     return list(found)
+
+
+def _hold(port: int) -> bool:
+    """Whether no process holds it yet; from now on this one does."""
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return False
+    _held.append(claim.detach())
+    while len(_held) > HELD:
+        os.close(_held.popleft())
+    return True
 
 
 def require_free(port: int, setting: str) -> int:
