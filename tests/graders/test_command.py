@@ -60,8 +60,8 @@ def test_a_grader_says_the_same_each_time_also_on_one_core() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert [(tree["tree"], len(tree["seconds"]), tree["differ"]) for tree in told["trees"]] == [
-        ("reference", 2, []),
-        ("start", 2, []),
+        ("reference", 2, {}),
+        ("start", 2, {}),
     ]
 
 

@@ -8,7 +8,7 @@ from accepted.graders import matrix, record
 from accepted.graders.cases import cases, digest
 from accepted.graders.command import PAGE, README, progress
 from accepted.graders.expected import Outcome
-from accepted.graders.flake import differing
+from accepted.graders.flake import Runs, _keep, differing
 from accepted.graders.kept import Kept
 from accepted.ladder import REFERENCE, compose
 
@@ -94,10 +94,22 @@ def test_what_was_not_as_it_must_is_tried_again_the_next_time(tmp_path: Path) ->
 
 def test_a_run_that_differs_from_most_is_named_with_its_reason() -> None:
     usual, odd = (("boots", "pass"), ("works", "pass")), (("boots", "pass"), ("works", "unknown"))
-    assert differing([usual, usual, usual], ["", "", ""]) == []
-    assert differing([odd, usual, usual], ["works: late", "", ""]) == ["run 1: works unknown, not pass (works: late)"]
+    assert differing([usual, usual, usual], ["", "", ""]) == {}
+    assert differing([odd, usual, usual], ["works: late", "", ""]) == {1: "works unknown, not pass (works: late)"}
 
 
 def test_the_time_that_is_left_is_said_from_what_it_took_so_far() -> None:
     assert progress(2, 10, 60.0) == (20, "2 of 10, about 4:00 left")
     assert progress(10, 10, 60.0) == (100, "10 of 10, about 0:00 left")
+
+
+def test_the_evidence_of_a_run_that_differs_is_kept_and_of_no_earlier_flake(tmp_path: Path) -> None:
+    usual, odd = (("works", "pass"),), (("works", "fail"),)
+    runs = Runs("start", signatures=[usual, odd, usual], notes=["", "works: late", ""])
+    for turn in (1, 2, 3):
+        (tmp_path / "all" / f"start-{turn}").mkdir(parents=True)
+        (tmp_path / "all" / f"start-{turn}" / "works.txt").write_text(str(turn))
+    (tmp_path / "kept" / "start-9").mkdir(parents=True)
+    _keep([runs], tmp_path / "all", tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["start-2"]
+    assert (tmp_path / "kept" / "start-2" / "works.txt").read_text() == "2"

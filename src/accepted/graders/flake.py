@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -37,11 +38,12 @@ class Runs:
     def add(self, report: Report) -> None:
         self.seconds.append(report.seconds)
         self.signatures.append(tuple((one.name, one.status) for one in report.checks))
-        self.notes.append("; ".join(f"{one.name}: {one.message}" for one in report.checks if one.status != "pass"))
+        wrong = [one for one in report.checks if one.status not in ("pass", "skipped")]
+        self.notes.append("; ".join(f"{one.name}: {one.difference or one.message}" for one in wrong))
 
     @property
-    def differ(self) -> list[str]:
-        """A line for each run that is unlike most."""
+    def differ(self) -> dict[int, str]:
+        """What each run came to that is unlike most, by its number."""
         return differing(self.signatures, self.notes)
 
     def __str__(self) -> str:
@@ -50,17 +52,18 @@ class Runs:
         return f"{self.tree:<10} {len(self.seconds)} runs, {same}; median {median:.1f} s, worst {worst:.1f} s"
 
 
-def differing(signatures: Sequence[Signature], notes: Sequence[str]) -> list[str]:
+def differing(signatures: Sequence[Signature], notes: Sequence[str]) -> dict[int, str]:
     """Runs, by number from 1, whose verdicts are not those of most; each check that is otherwise, and why."""
     if not signatures:
-        return []
+        return {}
     usual = dict(Counter(signatures).most_common(1)[0][0])
-    found = []
+    found = {}
     for number, (signature, note) in enumerate(zip(signatures, notes, strict=True), 1):
-        if odd := [
-            f"{name} {status}, not {usual.get(name)}" for name, status in signature if usual.get(name) != status
-        ]:
-            found.append(f"run {number}: {', '.join(odd)} ({note})")
+        odd = [(name, status) for name, status in signature if usual.get(name) != status]
+        told = [one for one in odd if one[1] != "skipped"] or odd
+        if told:
+            words = ", ".join(f"{name} {status}, not {usual.get(name)}" for name, status in told)
+            found[number] = f"{words} ({note})"
     return found
 
 
@@ -72,7 +75,11 @@ def differing(signatures: Sequence[Signature], notes: Sequence[str]) -> list[str
 @click.option("--one-core", is_flag=True, help="Pin everything to one core.")
 @click.option("--seed", type=int, default=None, help="The same for each run.  [default: the run's number]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, and nothing else.")
-def flake(number: int, times: int, backend: str, one_core: bool, seed: int | None, as_json: bool) -> None:
+@click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
+              help="Where the evidence of runs goes that differ, below flake/.")  # fmt: skip
+def flake(
+    number: int, times: int, backend: str, one_core: bool, seed: int | None, as_json: bool, results: Path
+) -> None:
     """Grade the reference and the start with exercise NUMBER many times: no verdict may differ.
 
     Exits 0 where none does, 1 where one does or the reference does not pass, 2 where it was asked for wrongly.
@@ -88,19 +95,23 @@ def flake(number: int, times: int, backend: str, one_core: bool, seed: int | Non
     screen = Screen(quiet=as_json)
     screen.line(f"{exercise.title}, {backend}" + (", one core" if one_core else ""))
     found = [Runs("reference"), Runs("start")]
+    kept = results / "flake" / f"{exercise.label}-{backend}"
     try:
-        with Interrupts():
-            _run(exercise, backend, times, seed, found, screen)
+        with Interrupts(), tempfile.TemporaryDirectory(prefix="accepted-flake-") as folder:
+            try:
+                _run(exercise, backend, times, seed, found, Path(folder), screen)
+            finally:
+                _keep(found, Path(folder), kept)
     except Interrupted:
         screen.close_bar()
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
     for runs in found:
         screen.line(f"   {runs}")
-        for line in runs.differ:
-            screen.line(f"      ✗ {line}")
+        for turn, line in runs.differ.items():
+            screen.line(f"      ✗ run {turn}: {line}; see {kept / f'{runs.tree}-{turn}'}")
     well = passes(found[0]) and not any(runs.differ for runs in found)
-    if not passes(found[0]):
+    if not passes(found[0]) and not found[0].differ:
         screen.line(f"   ✗ the reference has to pass: {found[0].notes[0]}")
     if as_json:
         told = [asdict(runs) | {"median": statistics.median(runs.seconds), "differ": runs.differ} for runs in found]
@@ -113,16 +124,26 @@ def passes(runs: Runs) -> bool:
     return all(status == "pass" for signature in runs.signatures for _, status in signature)
 
 
-def _run(exercise: Exercise, backend: str, times: int, seed: int | None, found: Sequence[Runs], screen: Screen) -> None:
+def _run(
+    exercise: Exercise, backend: str, times: int, seed: int | None, found: Sequence[Runs], folder: Path, screen: Screen
+) -> None:
     done = 0.0
     for turn in range(1, times + 1):
         for runs, tree in zip(found, (REFERENCE, START), strict=True):
-            with tempfile.TemporaryDirectory(prefix="accepted-flake-") as folder:
-                report = grade(exercise, tree, backend, turn if seed is None else seed, Path(folder) / "evidence")
+            evidence = folder / f"{runs.tree}-{turn}"
+            report = grade(exercise, tree, backend, turn if seed is None else seed, evidence)
             runs.add(report)
             done += report.seconds
             screen.bar(*progress(sum(len(each.seconds) for each in found), 2 * times, done))
     screen.close_bar()
+
+
+def _keep(found: Sequence[Runs], folder: Path, kept: Path) -> None:
+    """The evidence of those that differ, also where it was broken off, and of no earlier ones."""
+    shutil.rmtree(kept, ignore_errors=True)
+    for runs in found:
+        for turn in runs.differ:
+            shutil.copytree(folder / f"{runs.tree}-{turn}", kept / f"{runs.tree}-{turn}")
 
 
 def _pin() -> None:
