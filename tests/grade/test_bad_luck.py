@@ -13,8 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from accepted.ladder import ROOT, compose, files
+from accepted.grade.exercise import find
+from accepted.grade.stage import Stage
+from accepted.ladder import REFERENCE, ROOT, compose, files
 from accepted.stack import processes
+from accepted.stack.errors import Problem
 from tests.grade.conftest import Graded
 from tests.grade.trees import COMMAND, check, failed, running, statuses, with_code, with_web
 
@@ -127,6 +130,19 @@ def test_without_rabbitmq_it_says_how_to_get_it(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "make rabbitmq" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_server_that_this_machine_lacks_is_no_fault_of_the_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("ACCEPTED_REDIS", "path")
+    stage = Stage(find(1), REFERENCE, "rq", 1)
+    try:
+        with pytest.raises(Problem, match="no usable Redis"):
+            stage.boot()
+    finally:
+        stage.close()
 
 
 def test_where_results_can_not_be_written_it_says_so_before_it_begins(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ class Stage:
             self.stack = stack
             self._done.enter_context(stack)
         except Problem as problem:
-            name = problem.what.split()[0]
-            if name not in {*read(self.tree / "Procfile"), "release", "process", "no"}:
+            theirs = problem.what.split()[0] in {*read(self.tree / "Procfile"), "release"}
+            if not theirs and not problem.what.startswith("no process "):
                 raise
             raise self._does_not_boot(problem) from problem
         self.http = self._client(stack.addresses.web)
