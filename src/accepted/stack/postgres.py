@@ -138,7 +138,3 @@ class Postgres(Service):
             self._initdb.wait(10)
             processes.kill(processes.members({self._initdb.pid: 0.0}))
         super().stop(seconds)
-
-    def discard(self) -> None:
-        """Removes the data."""
-        shutil.rmtree(self.home, ignore_errors=True)

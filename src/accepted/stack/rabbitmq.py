@@ -133,10 +133,6 @@ class RabbitMQ(Service):
         shutil.rmtree(self.home / "mnesia", ignore_errors=True)
         self.restart()
 
-    def discard(self) -> None:
-        """Removes the data."""
-        shutil.rmtree(self.home, ignore_errors=True)
-
     def _end_mapper(self) -> None:
         if self._mapper is not None:
             self._mapper.kill()

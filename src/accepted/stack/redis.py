@@ -70,10 +70,6 @@ class Redis(Service):
                 path.unlink()
         self.restart()
 
-    def discard(self) -> None:
-        """Removes the data."""
-        shutil.rmtree(self.home, ignore_errors=True)
-
 
 @contextlib.contextmanager
 def client(url: str) -> Iterator["redis.Redis"]:

@@ -1,5 +1,6 @@
 """A server of ours: started on its own port, ended with everything it started."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -113,6 +114,10 @@ class Service(ABC):
             self._popen.send_signal(self.stop_signal)
             processes.until(lambda: self.pid is None, seconds)
         self._finish(whole)
+
+    def discard(self) -> None:
+        """Removes the data."""
+        shutil.rmtree(self.home, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL, as a crash of the machine would end it."""
