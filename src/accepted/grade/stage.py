@@ -66,7 +66,7 @@ class Stage:
         toml = self.exercise.toml
         env = dict(toml.env)
         if held_store:
-            # Here, because it brings a web server's library along, which no other exercise needs.
+            # Here, because it brings a web server's library along, for which most exercises have no use.
             from accepted.faults.store import HeldStore
 
             self.store = self._done.enter_context(HeldStore())

@@ -78,13 +78,13 @@ def data_home(preferred: Path, account: Account | None, run: str) -> Path:
     could not reach it.
     """
     try:
+        home = preferred
         if account is None or _everyone_reaches(preferred.parent):
-            preferred.mkdir(mode=0o700, parents=True)
-            if account:
-                os.chown(preferred, account.uid, account.gid)
-            return preferred
-        home = Path(tempfile.mkdtemp(prefix=f"accepted-{run}-", dir=SHARED_TEMPORARY))
-        os.chown(home, account.uid, account.gid)
+            home.mkdir(mode=0o700, parents=True)
+        else:
+            home = Path(tempfile.mkdtemp(prefix=f"accepted-{run}-", dir=SHARED_TEMPORARY))
+        if account:
+            os.chown(home, account.uid, account.gid)
         return home
     except OSError as error:
         raise cannot_write(error.filename or preferred, error) from error
@@ -92,6 +92,15 @@ def data_home(preferred: Path, account: Account | None, run: str) -> Path:
 
 def _everyone_reaches(folder: Path) -> bool:
     return all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents))
+
+
+def is_ours(folder: Path, closed: int) -> bool:
+    """Whether it is there, a folder, this user's, and gives others none of the permissions `closed` (such as 0o077)."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & closed
 
 
 def tried(command: Sequence[str | Path], account: Account | None) -> str:

@@ -7,12 +7,11 @@ import contextlib
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from accepted.stack.account import Account
+from accepted.stack.account import Account, is_ours
 from accepted.stack.errors import cannot_write
 from accepted.stack.state import root
 
@@ -31,11 +30,7 @@ class Prepared:
     @property
     def there(self) -> bool:
         """Whether it is prepared, and nobody else could have written or read it."""
-        try:
-            found = self.path.lstat()
-        except FileNotFoundError:
-            return False
-        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+        return is_ours(self.path, closed=0o077)
 
     def copy(self, target: Path, account: Account | None) -> str:
         """Makes `target`, which belongs to `account`, and returns the password. Raises Problem."""

@@ -6,13 +6,11 @@ runs at once are safe.
 """
 
 import hashlib
-import os
 import shutil
-import stat
 import tempfile
 from pathlib import Path
 
-from accepted.stack.account import SHARED_TEMPORARY
+from accepted.stack.account import SHARED_TEMPORARY, is_ours
 from accepted.stack.errors import cannot_write
 
 
@@ -48,8 +46,4 @@ def copied(install: Path, libraries: Path | None, version: str, into: Path = SHA
 
 def _trusted(target: Path) -> bool:
     """Whether the copy is there and ours: /var/tmp is everyone's, and what lies there will be run."""
-    try:
-        found = target.lstat()
-    except FileNotFoundError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return is_ours(target, closed=0o022)
