@@ -9,8 +9,6 @@ as they do for
 import gc
 import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from accepted.stack.child import Spec
 from accepted.stack.given import GivenPostgres
 from accepted.stack.health import Http
 from accepted.stack.logs import Logs
+from accepted.stack.memory import folder_in_memory
 from accepted.stack.postgres import Postgres
 from accepted.stack.rabbitmq import RabbitMQ, find_rabbitmq
 from accepted.stack.redis import Redis, flush
@@ -31,7 +30,6 @@ from accepted.stack.servers import choose_postgres, choose_redis
 from accepted.stack.tether import Tether
 
 ROOT = Path(__file__).resolve().parent.parent
-MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30  # bytes for one worker's servers, twice what PostgreSQL's log may grow to
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,15 +54,8 @@ def tether() -> Iterator[Tether]:
 
 @pytest.fixture(scope="session")
 def servers_folder(tether: Tether, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the servers keep data and logs: in memory where that has room. A test kills processes, and never the
-    machine; and a database of its own is three hundred files, which a disk takes its time to make and to sync."""
-    with ExitStack() as done:
-        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
-            folder = Path(done.enter_context(tempfile.TemporaryDirectory(prefix="accepted-tests-", dir=MEMORY)))
-            folder.chmod(0o755)  # PostgreSQL may run as somebody else
-            tether.hold_folder(folder)
-        else:
-            folder = tmp_path_factory.mktemp("servers")
+    """Where the servers keep data and logs."""
+    with folder_in_memory("tests", tether, tmp_path_factory.mktemp("servers")) as folder:
         (folder / "logs").mkdir()
         yield folder
 

@@ -18,8 +18,8 @@ from accepted.bench.measure import Figure, Invalid
 from accepted.bench.room import Room
 from accepted.load.command import require_extra
 from accepted.stack.environment import CHOICES, settle
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.state import root
-from accepted.stack.up import Interrupted, Interrupts
 
 # A bench is a module with `run(room) -> (figures, effective settings)`; its docstring says what is counted.
 USUAL = ("accept", "relay", "noops", "recovery", "export", "streams")

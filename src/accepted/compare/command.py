@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from accepted.load.command import require_extra
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.state import root
-from accepted.stack.up import Interrupted, Interrupts
 
 if TYPE_CHECKING:
     from accepted.compare.plan import Parts

@@ -8,8 +8,8 @@ import click
 
 from accepted.load.command import require_extra
 from accepted.stack.environment import CHOICES, settle
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.state import root
-from accepted.stack.up import Interrupted, Interrupts
 
 STOPPED = 130
 

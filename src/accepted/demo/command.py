@@ -16,7 +16,7 @@ import psycopg
 from billing.seed import PERIOD, token
 
 from ..stack.environment import CHOICES
-from ..stack.up import Interrupted
+from ..stack.interrupts import Interrupted
 from . import closing, story, timeline
 from .client import Api, Partner, Stuck, until
 from .compose import Compose

@@ -16,8 +16,8 @@ from billing.settings import Settings
 from ..stack import ports
 from ..stack.environment import BACKENDS
 from ..stack.errors import Problem
+from ..stack.interrupts import Interrupts
 from ..stack.state import root
-from ..stack.up import Interrupts
 from .place import FLASK, OPS, pid_of, printed
 
 FILES = ("docker-compose.yml", "deploy/compose/demo.yml")

@@ -18,8 +18,8 @@ from accepted.loop.telling import onwards
 from accepted.loop.work import found, to_grade
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.procfile import read
-from accepted.stack.up import Interrupted, Interrupts
 
 
 @click.command()

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
 SHOWN = 8  # moments on the screen; all of them are in the file
 
 
@@ -75,6 +73,9 @@ def calls(
 
 def job_events(database: str, job_ids: Iterable[str]) -> list[Moment]:
     """What the tree wrote of these jobs."""
+    # Here, because whoever only prints a verdict has no use for a database, and would wait for its library.
+    import psycopg
+
     statement = "SELECT extract(epoch FROM at)::float8, job_id, state, message FROM job_events WHERE job_id = ANY(%s)"
     with psycopg.connect(database, connect_timeout=5) as c:
         rows = c.execute(statement, (list(job_ids),)).fetchall()

@@ -82,7 +82,7 @@ class Stage:
         try:
             stack = Stack(
                 self.tree, backend=self.backend, processes=toml.processes, seed="small", env=env, seconds=BOOT,
-                grace=5.0, scale=scale, lines=lines, cwd=self._cwd,
+                grace=5.0, scale=scale, lines=lines, cwd=self._cwd, in_memory=True,
             )  # fmt: skip
             self.stack = stack
             self._done.enter_context(stack)

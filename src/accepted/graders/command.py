@@ -22,7 +22,7 @@ from accepted.graders.running import Bench, side_by_side
 from accepted.ladder import ROOT
 from accepted.stack.environment import BACKENDS, settle
 from accepted.stack.errors import Problem
-from accepted.stack.up import Interrupted, Interrupts
+from accepted.stack.interrupts import Interrupted, Interrupts
 
 PAGE, README = ROOT / "docs" / "kill-matrix.md", ROOT / "README.md"
 

@@ -21,7 +21,7 @@ from accepted.graders.command import progress
 from accepted.ladder import REFERENCE, START
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
-from accepted.stack.up import Interrupted, Interrupts
+from accepted.stack.interrupts import Interrupted, Interrupts
 
 Signature = tuple[tuple[str, str], ...]  # each check and its status
 

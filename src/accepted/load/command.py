@@ -13,8 +13,8 @@ import click
 from accepted.stack import ports
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.state import root
-from accepted.stack.up import Interrupted, Interrupts
 
 if TYPE_CHECKING:
     from accepted.load.remote import RemoteRun

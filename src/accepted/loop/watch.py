@@ -26,7 +26,7 @@ from accepted.loop.telling import onwards, table
 from accepted.loop.work import Work, found, opened
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
-from accepted.stack.up import Interrupted, Interrupts
+from accepted.stack.interrupts import Interrupted, Interrupts
 
 GLANCE = 0.1  # s between two looks at the tree
 QUIET = 0.15  # s without a save, after which a burst of them is over

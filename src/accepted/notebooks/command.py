@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from accepted.stack.errors import Problem
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.state import root
-from accepted.stack.up import Interrupted, Interrupts
 
 if TYPE_CHECKING:
     from accepted.notebooks.making import Made

@@ -18,6 +18,7 @@ from accepted.stack.given import GivenPostgres, GivenRabbitMQ, GivenRedis
 from accepted.stack.health import Alive, Health, Http
 from accepted.stack.leftovers import end_recorded, prune
 from accepted.stack.logs import Logs
+from accepted.stack.memory import folder_in_memory
 from accepted.stack.postgres import Postgres
 from accepted.stack.rabbitmq import RabbitMQ
 from accepted.stack.records import Record, Server
@@ -42,6 +43,7 @@ class Stack:
     scale: instances by process name. env: on top of the contract. seed: scale of `billing.seed`, or so many lines.
     fixed_ports: of `web` and `stream`; free ones otherwise. out: gets the merged log stream. lines: each process's
     own variables, where they differ from the others'. cwd: where they run; else in the repository around the tree.
+    in_memory: the servers' data lies in memory where there is room, and on the disk otherwise.
     Raises Problem.
     """
 
@@ -56,7 +58,7 @@ class Stack:
         scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None, name: str | None = None,
         seed: str | int | None = None, fixed_ports: Mapping[str, int] | None = None, runs: Path | None = None,
         out: TextIO | None = None, seconds: float = 60.0, grace: float = 10.0, lines: Lines | None = None,
-        cwd: Path | None = None,
+        cwd: Path | None = None, in_memory: bool = False,
     ) -> None:  # fmt: skip
         self.name = name or f"{UNNAMED}{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         require_name(self.name)
@@ -68,7 +70,7 @@ class Stack:
         self.hurry = threading.Event()  # set it to cut short the grace at the end
         self._wanted = None if processes is None else list(processes)
         self._scale, self._extra, self._fixed = dict(scale or {}), dict(env or {}), dict(fixed_ports or {})
-        self._cwd = cwd
+        self._cwd, self._in_memory = cwd, in_memory
         self._lines = lines or (lambda name, where: {})
         self._done = ExitStack()
         self._record = Record(self.folder, self.run_id, str(self.tree) if self.tree else None, self.backend)
@@ -150,7 +152,10 @@ class Stack:
         if self.hint:
             note(self.hint)
         # Everything that waits for nothing starts at once; then we wait for each.
-        here = (self.folder.path, self.folder.logs, tether, self.name)
+        data = self.folder.path
+        if self._in_memory:
+            data = self._done.enter_context(folder_in_memory(self.name, tether, data))
+        here = (data, self.folder.logs, tether, self.name)
         self.postgres = choose_postgres(*here, note)
         self._launch(self.postgres)
         self.redis = choose_redis(*here, note)

@@ -2,50 +2,18 @@
 
 import json
 import os
-import signal
 import sys
-import threading
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-from typing import Self
 
 import click
 
 from accepted.stack.background import start_in_background
 from accepted.stack.environment import CHOICES
 from accepted.stack.errors import Problem
+from accepted.stack.interrupts import Interrupted, Interrupts
 from accepted.stack.run import Stack
 from accepted.stack.state import DEFAULT, RunFolder, State, root, runs_folder
-
-
-class Interrupted(BaseException):
-    """The first Ctrl-C, SIGTERM or SIGHUP."""
-
-
-class Interrupts:
-    """Turns the first signal into `Interrupted`; every later one only says: hurry."""
-
-    def __init__(self) -> None:
-        self.hurry = threading.Event()
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        self._ending = False
-
-    def __enter__(self) -> Self:
-        for number in self._before:
-            signal.signal(number, self._arrived)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self._ending:
-            self.hurry.set()
-            return
-        self._ending = True
-        raise Interrupted
 
 
 def scale_of(pairs: tuple[str, ...]) -> dict[str, int]:
