@@ -3,7 +3,7 @@
 import json
 
 from asking import Asked, audit, broken, letter_of, letters, told
-from dying import LEASE, LOST, MAX_CRASHES, Killed, dying
+from dying import LEASE, MAX_CRASHES, Killed, dying
 from play import LONG, SOON, busy, desk, parked, shown, works
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -147,6 +147,14 @@ def check_purge_leaves_a_trace(stage: Stage) -> str:
     return f"closed, and in the audit: {rows[0]['actor']}, {rows[0]['detail']}"[:110]
 
 
+# From one state to the next: a job that is queued, and was running or queued before, was taken for lost.
+LOST = """
+SELECT count(*) FROM (
+    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
+WHERE state = 'queued' AND before = %s
+"""
+
+
 def check_long_work_is_no_death(stage: Stage) -> str:
     mails = stage.played(busy).mails
     done = stage.until(lambda: all(stage.state(one.job) == "succeeded" for one in mails), SOON + 2 * LONG)
@@ -208,7 +216,7 @@ def check_frozen_worker_writes_nothing(stage: Stage) -> str:
     _, scene = stage.played(dying)
     if scene.why_not:
         raise Unknown(scene.why_not)
-    if scene.lost > 1:
+    if stage.value(LOST, scene.job.job, "running") > 1:
         raise Unknown("the second worker was taken for lost as well, so a third may have ended the job, and rightly: "
                       "the machine may be too busy")  # fmt: skip
     if scene.ended_by_first or scene.state != "succeeded":

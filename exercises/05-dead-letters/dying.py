@@ -21,18 +21,11 @@ LEASE, MAX_CRASHES = 1.5, 2  # as exercise.toml sets them
 HELD = 6.0  # s that the store keeps a frozen worker's answer
 MOST = 12.0  # s in which the first worker could write: the second one's client gives up after 30 s
 WRITES = ("begin", "part", "complete")
-# From one state to the next: a job that is queued, and was running or queued before, was taken for lost.
-LOST = """
-SELECT count(*) FROM (
-    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
-WHERE state = 'queued' AND before = %s
-"""
 
 
 @dataclass
 class Frozen:
-    """A report at which one worker was frozen, until another had taken it over. `lost`: how often a worker of it was
-    taken for lost."""
+    """A report at which one worker was frozen, until another had taken it over."""
 
     job: Asked = field(init=False)
     first: Call | None = None
@@ -40,7 +33,6 @@ class Frozen:
     why_not: str = ""
     ended_by_first: bool = False
     state: str = ""
-    lost: int = 0
     marks: list[Moment] = field(default_factory=list)
 
 
@@ -151,7 +143,6 @@ def frozen(stage: Stage) -> Frozen:
         stage.store.release()
     stage.until(lambda: stage.state(scene.job.job) in OVER, SOON)
     scene.state = stage.state(scene.job.job)
-    scene.lost = int(stage.value(LOST, scene.job.job, "running"))
     return scene
 
 

@@ -12,7 +12,7 @@ from asking import OVER, WHO, Asked, account_of, email, invoices, letter_of, ops
 from accepted.grade import messages
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import BOOT, TENANT, Stage
+from accepted.grade.stage import BOOT, PLAIN, TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 
@@ -122,7 +122,7 @@ def busy(stage: Stage) -> Busy:
 def desk(stage: Stage) -> Desk:
     """While the workers are busy with long work."""
     scene = stage.played(parked)
-    metrics = httpx.get(f"{stage.stack.addresses.web}/metrics", timeout=10, trust_env=False).text
+    metrics = httpx.get(f"{stage.stack.addresses.web}/metrics", timeout=10, **PLAIN).text
     stage.played(busy)
     marks = [Moment(time.time(), "the partner works again")]
     endpoints = ops(stage, "dead-letters", "--by-endpoint")

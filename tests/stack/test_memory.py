@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from accepted.stack import memory, processes
+from accepted.stack.account import SHARED_TEMPORARY
 from accepted.stack.memory import folder_in_memory
 from accepted.stack.run import Stack
 from accepted.stack.tether import Tether
@@ -30,7 +31,7 @@ with memory.folder_in_memory("tests", Tether("owner-" + os.urandom(6).hex()), Pa
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """As /dev/shm: a folder that everybody may enter."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+    with tempfile.TemporaryDirectory(dir=SHARED_TEMPORARY) as name:
         folder = Path(name)
         folder.chmod(0o755)
         monkeypatch.setattr(memory, "SHARED", folder)

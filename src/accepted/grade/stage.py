@@ -36,6 +36,8 @@ LOOK_AT_NOTHING = (
     "what it waits for before it starts: it has said nothing. If only this machine is busy, "
     f"ACCEPTED_BOOT_SECONDS={3 * BOOT:g} before the command waits longer"
 )
+# To read all of the machine's certificates takes longer than most answers, and plain HTTP on the loopback needs none.
+PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 PATIENCE = 5.0  # s that a client waits for an answer, unless the check says otherwise
 
 
@@ -101,8 +103,7 @@ class Stage:
         self._done.close()
 
     def _client(self, base: str) -> httpx.Client:
-        """Kept: a new one reads all of the machine's certificates, of which plain HTTP on the loopback needs none."""
-        return self._done.enter_context(httpx.Client(base_url=base, trust_env=False, verify=False))  # noqa: S501  # no TLS here
+        return self._done.enter_context(httpx.Client(base_url=base, **PLAIN))
 
     # -- a user's side
 
@@ -207,7 +208,7 @@ class Stage:
         self.stack.runner.freeze("store")
         base = self.stack.addresses.object_store.split("?")[0].rpartition("/")[0]
         try:
-            httpx.get(f"{base}/healthz", timeout=0.3, trust_env=False)
+            httpx.get(f"{base}/healthz", timeout=0.3, **PLAIN)
         except httpx.TimeoutException:
             return Moment(time.time(), "the object store is frozen: it takes connections, and answers nothing")
         raise Unknown("the object store was to hang, and answered")

@@ -22,6 +22,7 @@ def folder_in_memory(run: str, tether: Tether, otherwise: Path) -> Iterator[Path
     if not SHARED.is_dir() or shutil.disk_usage(SHARED).free < ROOM:
         yield otherwise
         return
+    # What cannot be removed is no reason to fail, as with a server's own folder.
     with tempfile.TemporaryDirectory(prefix=f"accepted-{run}-", dir=SHARED, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL may run as somebody else
