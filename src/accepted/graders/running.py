@@ -26,9 +26,8 @@ Heard = Callable[[Case, Outcome, Report | None], None]
 
 
 def side_by_side() -> int:
-    """As many as this machine plays without one slowing the others much."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores + cores // 2)
+    """Two for each core: a grading keeps less than half of one busy."""
+    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 class Bench:
