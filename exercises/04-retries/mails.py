@@ -43,11 +43,11 @@ def rule(invoice: int, calls: str, **do: object) -> dict[str, Any]:
     return {"match": {"op": "email", "key": f"*:email:{invoice}:*"}, "calls": calls, "do": do}
 
 
-def invoices(stage: Stage, number: int) -> list[int]:
+def invoices(stage: Stage, number: int, tenant: str = TENANT) -> list[int]:
     """So many open invoices, no two of the same customer."""
     find = ("SELECT array_agg(id ORDER BY id) FROM (SELECT min(id) AS id FROM invoices WHERE tenant_id = %s"
             " AND status = 'open' GROUP BY customer_id ORDER BY 1 LIMIT %s) AS found")  # fmt: skip
-    return list(map(int, stage.value(find, TENANT, number)))
+    return list(map(int, stage.value(find, tenant, number)))
 
 
 def ask(stage: Stage, invoice: int, told: str) -> Mail:

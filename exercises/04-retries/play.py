@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from mails import Call, Mail, accepted, ask, invoices, of_invoice, rule
+from probes import Lag, probes
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import TENANT, Stage
@@ -48,12 +49,13 @@ class Waiting:
 
 @dataclass
 class Burst:
-    """`deliveries`: calls by webhook-id."""
+    """`deliveries`: calls by webhook-id. `lags`: of the probes that were sent meanwhile."""
 
     mails: list[Mail]
     deliveries: dict[str, list[Call]]
     expected: int
     over: bool
+    lags: list[Lag]
 
     def told(self, what: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.told.startswith(what)]
@@ -74,7 +76,7 @@ def cast(stage: Stage) -> Cast:
         *(rule(one, "1", status=status) for one, status in found.not_now.items()),
         rule(found.cut, "1", drop=True),
         *(rule(one, ENOUGH, status=503) for one in found.hopeless),
-        {"match": {"op": "hook"}, "calls": "1-4", "per": "key", "do": {"status": 503}},
+        {"match": {"op": "hook", "key": f"{TENANT}:*"}, "calls": "1-4", "per": "key", "do": {"status": 503}},
     )
     return found
 
@@ -115,7 +117,7 @@ def waiting(stage: Stage) -> Waiting:
 def burst(stage: Stage) -> Burst:
     """Forty webhooks that fail four times each, and e-mails that are refused in all ways, at the same time."""
     parts = stage.played(cast)
-    seq = stage.seq()
+    seq, due = stage.seq(), probes(stage)
     find = "SELECT count(*) FROM subscribers WHERE tenant_id = %s AND active"
     expected = int(stage.value(find, TENANT)) * FANOUTS
     mails = [
@@ -127,19 +129,24 @@ def burst(stage: Stage) -> Burst:
     for one in parts.fanouts:
         accepted(stage.ask("PUT", f"/v1/invoices/{one}", {"status": "open"}, seconds=30))
     deliveries: dict[str, list[Call]] = {}
+    probed: list[Call] = []
     open_ = list(mails)
 
     def over() -> bool:
+        due.send(stage)
         deliveries.clear()
+        probed.clear()
         for call in stage.ledger(kind="webhook", after=seq)["calls"]:
-            deliveries.setdefault(str(call["key"]), []).append(call)
+            ours = str(call["key"]).startswith(f"{TENANT}:")
+            (deliveries.setdefault(str(call["key"]), []) if ours else probed).append(call)
         whole = len(deliveries) >= expected and all(len(calls) >= 5 for calls in deliveries.values())
         if whole:
             calls = stage.ledger(kind="email", after=seq)["calls"]
             open_[:] = [mail for mail in open_ if not decided(stage, mail, calls)]
         return (whole and not open_) or nothing_left(stage)
 
-    return Burst(mails, deliveries, expected, processes.until(over, LONG, pause=0.4))
+    ended = processes.until(over, LONG, pause=0.4)
+    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()))
 
 
 def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:

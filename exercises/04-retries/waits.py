@@ -1,7 +1,7 @@
 """The waits between attempts of many jobs, as a distribution. Pure: calls of a ledger in, figures out.
 
-What is seen is the wait that was drawn plus the time until somebody is free. That lag is never judged: it is taken
-off, or two shares or two ends of one distribution are compared, in both of which it is.
+What is seen is the wait that was drawn and the time until a worker is free. That lag is never judged: probes measure
+it, it is taken off, or two shares or two ends of one distribution are compared, in both of which it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
+
+from probes import Lag
 
 BASE, CAP, ATTEMPTS = 1.0, 4.0, 5  # as exercise.toml sets them: s, s, runs
 FEWEST = 20  # waits to judge by
@@ -22,9 +24,11 @@ def ceiling(attempt: int) -> float:
 
 @dataclass(frozen=True)
 class Waits:
-    """Seconds, by the attempt that they followed."""
+    """`after`: seconds, by the attempt that they followed. `lag`: seconds that most probes took at most, while the late
+    waits ran."""
 
     after: Mapping[int, Sequence[float]]
+    lag: float
 
     @property
     def late(self) -> list[float]:
@@ -36,17 +40,6 @@ class Waits:
         """Seconds from the tenth to the ninetieth percentile of the late waits. A uniform draw from 0 to 4 has 3.2;
         one from 2 to 4 has 1.6; a lag that is always there does not change it."""
         return quantile(self.late, 0.9) - quantile(self.late, 0.1)
-
-    @property
-    def lag(self) -> float:
-        """Seconds between due and done, as the shortest of the first waits tell."""
-        return max(0.0, quantile(sorted(self.after.get(1, [])), 0.1) - 0.1 * ceiling(1))
-
-    @property
-    def grown(self) -> float:
-        """Seconds that the late waits are longer on average than the lag, as the first of them or the shortest of the
-        late ones tell it. 2 where they are drawn from 0 to 4, half of one where they are drawn from 0 to 1."""
-        return fmean(self.late) - min(self.lag, quantile(self.late, 0.1))
 
     def beyond(self, attempt: int) -> float:
         """The share of the waits after that attempt that are longer than the cap, lag and a second and a half."""
@@ -67,14 +60,15 @@ class Waits:
         return lines
 
 
-def waits(calls: Mapping[str, Sequence[Mapping[str, Any]]]) -> Waits:
+def waits(calls: Mapping[str, Sequence[Mapping[str, Any]]], probed: Sequence[Lag]) -> Waits:
     """Of calls by key, each key's in their order."""
     found: dict[int, list[float]] = {attempt: [] for attempt in range(1, ATTEMPTS)}
     for each in calls.values():
         for attempt, (before, call) in enumerate(pairwise(each), 1):
             if attempt in found and "ended" in before:
                 found[attempt].append(call["at"] - before["ended"])
-    return Waits(found)
+    began = min((each[2]["at"] for each in calls.values() if len(each) > 2), default=0.0)
+    return Waits(found, quantile(sorted(one.seconds for one in probed if one.at >= began - 1), 0.75))
 
 
 def quantile(ordered: Sequence[float], part: float) -> float:

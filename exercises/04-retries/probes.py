@@ -1,0 +1,55 @@
+"""How long what is due waits for a worker, told by webhooks that nobody refuses.
+
+A wait in the ledger is the wait that was drawn and the time until a worker was free. Probes tell the one from the
+other, whatever the tree draws: another tenant's invoice changes, and its only subscriber hears of it, through the same
+relay, queues and workers.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mails import accepted, invoices
+
+from accepted.grade.stage import OTHER, Stage
+
+EVERY = 1.0  # s between two
+MOST = 30
+
+
+@dataclass(frozen=True)
+class Lag:
+    """`at`: when it was asked for, seconds since the epoch; `seconds` until its call."""
+
+    at: float
+    seconds: float
+
+
+@dataclass
+class Probes:
+    """`left`: invoices to change; `asked`: when each was."""
+
+    left: list[int]
+    asked: dict[int, float] = field(default_factory=dict)
+
+    def send(self, stage: Stage) -> None:
+        """One more, where it is time for it."""
+        if not self.left or time.time() < max(self.asked.values(), default=0.0) + EVERY:
+            return
+        invoice = self.left.pop()
+        answer = stage.ask("PUT", f"/v1/invoices/{invoice}", {"status": "open"}, tenant=OTHER, seconds=30)
+        accepted(answer)
+        self.asked[invoice] = answer.at
+
+    def lags(self, calls: Sequence[Mapping[str, Any]], now: float) -> list[Lag]:
+        """In the order of asking; what was not called for yet is so late `now`."""
+        came = {int(call["key"].split(":")[3]): call["at"] for call in reversed(calls)}
+        return [Lag(at, came.get(invoice, now) - at) for invoice, at in self.asked.items()]
+
+
+def probes(stage: Stage) -> Probes:
+    """With one subscriber to hear of them."""
+    stage.value("UPDATE subscribers SET active = id IN (SELECT min(id) FROM subscribers WHERE tenant_id = %s)"
+                " WHERE tenant_id = %s RETURNING 1", OTHER, OTHER)  # fmt: skip
+    return Probes(invoices(stage, MOST, OTHER))
