@@ -1,0 +1,100 @@
+"""Exercise 4 judges waits by a ledger, in which a job that had to queue looks like one that waited.
+
+Forty webhooks are refused four times each, by the clock of a pool of four workers that need so long for a job.
+"""
+
+import heapq
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from accepted.grade.exercise import find
+from accepted.grade.verdict import Broken, Unknown
+
+WORKERS, HOOKS, ATTEMPTS = 4, 40, 5
+Draw = Callable[[Random, int], float]
+
+
+def full_jitter(rng: Random, attempt: int) -> float:
+    return rng.uniform(0, min(4.0, 2.0 ** (attempt - 1)))
+
+
+def no_wait(rng: Random, attempt: int) -> float:
+    return 0.0
+
+
+def no_jitter(rng: Random, attempt: int) -> float:
+    return min(4.0, 2.0 ** (attempt - 1))
+
+
+@pytest.fixture(scope="module")
+def exercise() -> Iterator[SimpleNamespace]:
+    """The modules of exercise 4, which stand beside one another and are no package."""
+    folder: Path = find(4).folder
+    names = ("checks", "play", "mails", "probes", "waits")
+    sys.path.insert(0, str(folder))
+    try:
+        found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
+        yield SimpleNamespace(**found)
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+def judged(exercise: SimpleNamespace, check: str, draw: Draw, seconds: float, late: float = 0.0) -> str:
+    """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds, and a probe being
+    so `late` besides."""
+    scene = played(exercise, draw, seconds, late)
+    try:
+        getattr(exercise.checks, f"check_{check}")(SimpleNamespace(played=lambda act: scene))
+    except Broken:
+        return "fail"
+    except Unknown:
+        return "unknown"
+    return "pass"
+
+
+def played(exercise: SimpleNamespace, draw: Draw, seconds: float, late: float) -> Any:
+    rng = Random(7)
+    due = [(0.0, number, 1) for number in range(HOOKS)] + [(float(at), HOOKS + at, 1) for at in range(1, 12)]
+    free = [0.0] * WORKERS
+    heapq.heapify(due)
+    calls: dict[str, list[dict[str, Any]]] = {}
+    lags = []
+    while due:
+        ready, number, attempt = heapq.heappop(due)
+        at = max(ready, heapq.heappop(free))
+        heapq.heappush(free, at + seconds)
+        if number >= HOOKS:
+            lags.append(exercise.probes.Lag(ready, at - ready + late))
+            continue
+        calls.setdefault(f"acme:webhook:{number}", []).append(
+            {"op": "hook", "key": str(number), "at": at, "ended": at + 0.01, "status": 503}
+        )
+        if attempt < ATTEMPTS:
+            heapq.heappush(due, (at + 0.01 + draw(rng, attempt), number, attempt + 1))
+    return exercise.play.Burst([], calls, HOOKS, True, lags)
+
+
+@pytest.mark.parametrize(("check", "draw"), [("spaced", no_wait), ("spread", no_jitter)])
+def test_a_machine_with_time_tells_right_from_wrong(exercise: SimpleNamespace, check: str, draw: Draw) -> None:
+    assert judged(exercise, check, full_jitter, 0.02) == "pass"
+    assert judged(exercise, check, draw, 0.02) == "fail"
+
+
+@pytest.mark.parametrize("check", ["spaced", "spread", "wait_is_capped"])
+def test_on_a_busy_machine_nobody_is_judged_by_how_long_he_queued(exercise: SimpleNamespace, check: str) -> None:
+    for draw in (full_jitter, no_jitter):
+        assert judged(exercise, check, draw, 0.5) == "unknown"
+
+
+def test_waits_that_are_too_short_are_wrong_on_a_busy_machine_too(exercise: SimpleNamespace) -> None:
+    assert judged(exercise, "spaced", no_wait, 0.02, late=2.0) == "fail", "lag can but lengthen what is seen"
+    assert judged(exercise, "spaced", full_jitter, 0.02, late=2.0) == "unknown"
