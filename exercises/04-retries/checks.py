@@ -12,7 +12,7 @@ from accepted.grade.stage import BOOT, Stage
 from accepted.grade.verdict import Broken, Unknown
 
 LATE = 1.0  # s of lag, above which waits say nothing: it was 0.1 on one core of two busy ones
-FULL = 0.55 * CAP  # s: between half a jitter's width, 0.4 of the cap, and a full one's, 0.8
+FULL = 0.2 * CAP  # s: between half a jitter's standard deviation, 0.14 of the cap, and a full one's, 0.29
 SLACK = 0.25  # s between the provider's clock and that of whoever read its answer
 MANY = "two invoices changed; each of their webhooks was answered with 503 four times"
 
@@ -75,7 +75,7 @@ def check_spaced(stage: Stage) -> str:
     mean = sum(found.late) / len(found.late)
     if mean >= CAP / 4:  # lag can but lengthen: shorter waits are wrong on any machine
         timely(found)
-    if mean - found.lag < CAP / 4:
+    if found.grown(LATE) < CAP / 4:
         raise of_many(
             scene, found, "Waits grow: their ceiling is RETRY_BASE, doubled with each attempt, up to RETRY_CAP.",
             f"expected the waits after attempts 3 and 4 to be {CAP / 2:g} s on average, found {mean:.2f} s",
@@ -87,13 +87,14 @@ def check_spread(stage: Stage) -> str:
     scene = stage.played(burst)
     found = waits(scene.deliveries, scene.lags)
     timely(found)
-    if found.width < FULL:
+    if found.spread < FULL:
         raise of_many(
             scene, found, "Full jitter: a wait is drawn evenly between nothing and its ceiling, for each job anew.",
-            f"expected four fifths of the late waits to fill {0.8 * CAP:g} s, found them within {found.width:.2f} s",
+            f"expected the late waits to be {0.29 * CAP:.2f} s from their mean (standard deviation), found"
+            f" {found.spread:.2f} s",
             "The partner comes up again, and all who failed together call in the same second: down it goes.",
         )  # fmt: skip
-    return f"four fifths of {len(found.late)} waits fill {found.width:.1f} s of {CAP:g}"
+    return f"{len(found.late)} waits are {found.spread:.2f} s from their mean; a uniform draw is {0.29 * CAP:.2f} s"
 
 
 def check_wait_is_capped(stage: Stage) -> str:

@@ -7,7 +7,7 @@ it, it is taken off, or two shares or two ends of one distribution are compared,
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, pstdev
 from typing import Any
 
 from probes import Lag
@@ -24,11 +24,11 @@ def ceiling(attempt: int) -> float:
 
 @dataclass(frozen=True)
 class Waits:
-    """`after`: seconds, by the attempt that they followed. `lag`: seconds that most probes took at most, while the late
-    waits ran."""
+    """`after`: seconds, by the attempt that they followed. `lags`: seconds that probes took while the late waits ran,
+    in order."""
 
     after: Mapping[int, Sequence[float]]
-    lag: float
+    lags: Sequence[float]
 
     @property
     def late(self) -> list[float]:
@@ -36,15 +36,26 @@ class Waits:
         return sorted(one for attempt in (3, 4) for one in self.after.get(attempt, []))
 
     @property
-    def width(self) -> float:
-        """Seconds from the tenth to the ninetieth percentile of the late waits. A uniform draw from 0 to 4 has 3.2;
-        one from 2 to 4 has 1.6; a lag that is always there does not change it."""
-        return quantile(self.late, 0.9) - quantile(self.late, 0.1)
+    def lag(self) -> float:
+        """Seconds that most probes took at most: a herd that comes back at once holds up the others only."""
+        return quantile(self.lags, 0.75)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the late waits, s. A uniform draw from 0 to 4 has 1.15, also where it is rounded to
+        seconds; one from 2 to 4 has 0.58; a lag that is always there does not change it."""
+        return pstdev(self.late)
+
+    def grown(self, most: float) -> float:
+        """Seconds that the late waits take on average, besides the lag as probes tell it or as the least of them does:
+        what comes due passes a scheduler, and probes do not. At most so many seconds pass for lag."""
+        return fmean(self.late) - min(most, max(self.lag, quantile(self.late, 0.05)))
 
     def beyond(self, attempt: int) -> float:
-        """The share of the waits after that attempt that are longer than the cap, lag and a second and a half."""
+        """The share of the waits after that attempt that are longer than the cap, a second and a half, and what the
+        slowest probe took: the herd was no longer."""
         found = self.after.get(attempt, [])
-        return sum(one > CAP + self.lag + 1.5 for one in found) / max(1, len(found))
+        return sum(one > CAP + quantile(self.lags, 1) + 1.5 for one in found) / max(1, len(found))
 
     def figures(self) -> list[str]:
         """A line for each attempt."""
@@ -68,7 +79,7 @@ def waits(calls: Mapping[str, Sequence[Mapping[str, Any]]], probed: Sequence[Lag
             if attempt in found and "ended" in before:
                 found[attempt].append(call["at"] - before["ended"])
     began = min((each[2]["at"] for each in calls.values() if len(each) > 2), default=0.0)
-    return Waits(found, quantile(sorted(one.seconds for one in probed if one.at >= began - 1), 0.75))
+    return Waits(found, sorted(one.seconds for one in probed if one.at >= began - 1))
 
 
 def quantile(ordered: Sequence[float], part: float) -> float:

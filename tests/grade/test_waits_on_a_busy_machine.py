@@ -25,6 +25,22 @@ def full_jitter(rng: Random, attempt: int) -> float:
     return rng.uniform(0, min(4.0, 2.0 ** (attempt - 1)))
 
 
+def whole_seconds(rng: Random, attempt: int) -> float:
+    return round(full_jitter(rng, attempt))
+
+
+def half_jitter(rng: Random, attempt: int) -> float:
+    return no_jitter(rng, attempt) * rng.uniform(0.5, 1)
+
+
+def no_cap(rng: Random, attempt: int) -> float:
+    return rng.uniform(0, 2.0 ** (attempt - 1))
+
+
+def never_grows(rng: Random, attempt: int) -> float:
+    return rng.uniform(0, 1)
+
+
 def no_wait(rng: Random, attempt: int) -> float:
     return 0.0
 
@@ -48,10 +64,12 @@ def exercise() -> Iterator[SimpleNamespace]:
             sys.modules.pop(name, None)
 
 
-def judged(exercise: SimpleNamespace, check: str, draw: Draw, seconds: float, late: float = 0.0) -> str:
-    """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds, and a probe being
-    so `late` besides."""
-    scene = played(exercise, draw, seconds, late)
+def judged(
+    exercise: SimpleNamespace, check: str, draw: Draw, seconds: float, late: float = 0.0, since: float = 0.0
+) -> str:
+    """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds (before `since`:
+    20 ms), and a probe being so `late` besides."""
+    scene = played(exercise, draw, seconds, late, since)
     try:
         getattr(exercise.checks, f"check_{check}")(SimpleNamespace(played=lambda act: scene))
     except Broken:
@@ -61,9 +79,9 @@ def judged(exercise: SimpleNamespace, check: str, draw: Draw, seconds: float, la
     return "pass"
 
 
-def played(exercise: SimpleNamespace, draw: Draw, seconds: float, late: float) -> Any:
+def played(exercise: SimpleNamespace, draw: Draw, seconds: float, late: float, since: float) -> Any:
     rng = Random(7)
-    due = [(0.0, number, 1) for number in range(HOOKS)] + [(float(at), HOOKS + at, 1) for at in range(1, 12)]
+    due = [(0.0, number, 1) for number in range(HOOKS)] + [(float(at), HOOKS + at, 1) for at in range(1, 16)]
     free = [0.0] * WORKERS
     heapq.heapify(due)
     calls: dict[str, list[dict[str, Any]]] = {}
@@ -71,7 +89,7 @@ def played(exercise: SimpleNamespace, draw: Draw, seconds: float, late: float) -
     while due:
         ready, number, attempt = heapq.heappop(due)
         at = max(ready, heapq.heappop(free))
-        heapq.heappush(free, at + seconds)
+        heapq.heappush(free, at + (seconds if at >= since else 0.02))
         if number >= HOOKS:
             lags.append(exercise.probes.Lag(ready, at - ready + late))
             continue
@@ -83,10 +101,24 @@ def played(exercise: SimpleNamespace, draw: Draw, seconds: float, late: float) -
     return exercise.play.Burst([], calls, HOOKS, True, lags)
 
 
-@pytest.mark.parametrize(("check", "draw"), [("spaced", no_wait), ("spread", no_jitter)])
+@pytest.mark.parametrize(
+    ("check", "draw"),
+    [("spaced", no_wait), ("spaced", never_grows), ("spread", no_jitter), ("spread", half_jitter),
+     ("wait_is_capped", no_cap)],
+)  # fmt: skip
 def test_a_machine_with_time_tells_right_from_wrong(exercise: SimpleNamespace, check: str, draw: Draw) -> None:
-    assert judged(exercise, check, full_jitter, 0.02) == "pass"
+    for right in (full_jitter, whole_seconds):
+        assert judged(exercise, check, right, 0.02) == "pass"
     assert judged(exercise, check, draw, 0.02) == "fail"
+
+
+def test_a_scheduler_that_is_late_makes_no_wait_grow(exercise: SimpleNamespace) -> None:
+    assert judged(exercise, "spaced", lambda rng, attempt: full_jitter(rng, attempt) + 0.7, 0.02) == "pass"
+    assert judged(exercise, "spaced", lambda rng, attempt: never_grows(rng, attempt) + 0.7, 0.02) == "fail"
+
+
+def test_a_herd_that_stands_in_line_has_not_waited_beyond_the_cap(exercise: SimpleNamespace) -> None:
+    assert judged(exercise, "wait_is_capped", no_jitter, 0.25, since=9) == "pass"
 
 
 @pytest.mark.parametrize("check", ["spaced", "spread", "wait_is_capped"])
