@@ -41,6 +41,11 @@ class Waits:
         return quantile(self.lags, 0.75)
 
     @property
+    def worst(self) -> float:
+        """Seconds that the slowest probe took."""
+        return quantile(self.lags, 1)
+
+    @property
     def spread(self) -> float:
         """Standard deviation of the late waits, s. A uniform draw from 0 to 4 has 1.15, also where it is rounded to
         seconds; one from 2 to 4 has 0.58; a lag that is always there does not change it."""
@@ -52,10 +57,9 @@ class Waits:
         return fmean(self.late) - min(most, max(self.lag, quantile(self.late, 0.05)))
 
     def beyond(self, attempt: int) -> float:
-        """The share of the waits after that attempt that are longer than the cap, a second and a half, and what the
-        slowest probe took: the herd was no longer."""
+        """The share of the waits after that attempt that are longer than the cap, a second and a half, and any lag."""
         found = self.after.get(attempt, [])
-        return sum(one > CAP + quantile(self.lags, 1) + 1.5 for one in found) / max(1, len(found))
+        return sum(one > CAP + self.worst + 1.5 for one in found) / max(1, len(found))
 
     def figures(self) -> list[str]:
         """A line for each attempt."""
