@@ -57,9 +57,9 @@ class Waits:
         return fmean(self.late) - min(most, max(self.lag, quantile(self.late, 0.05)))
 
     def beyond(self, attempt: int) -> float:
-        """The share of the waits after that attempt that are longer than the cap, a second and a half, and any lag."""
+        """The share of the waits after that attempt that are longer than the cap and a second and a half."""
         found = self.after.get(attempt, [])
-        return sum(one > CAP + self.worst + 1.5 for one in found) / max(1, len(found))
+        return sum(one > CAP + 1.5 for one in found) / max(1, len(found))
 
     def figures(self) -> list[str]:
         """A line for each attempt."""

@@ -126,13 +126,9 @@ def test_a_scheduler_that_is_late_makes_no_wait_grow(exercise: SimpleNamespace) 
     assert judged(exercise, "spaced", lambda rng, attempt: never_grows(rng, attempt) + 0.7, 0.02) == "fail"
 
 
-def test_a_herd_that_stands_in_line_has_not_waited_beyond_the_cap(exercise: SimpleNamespace) -> None:
-    assert judged(exercise, "wait_is_capped", no_jitter, 0.25, since=9) == "pass"
-
-
 def test_who_seems_to_be_wrong_while_the_machine_stalls_is_given_the_doubt(exercise: SimpleNamespace) -> None:
-    assert judged(exercise, "wait_is_capped", no_cap, 0.02) == "fail"
     assert judged(exercise, "wait_is_capped", no_cap, 0.02, stalls) == "unknown"
+    assert judged(exercise, "wait_is_capped", no_jitter, 0.25, since=9) == "unknown", "a herd that stands in line"
     assert judged(exercise, "wait_is_capped", full_jitter, 0.02, stalls) == "pass"
 
 
