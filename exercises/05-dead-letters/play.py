@@ -42,6 +42,7 @@ class Desk:
     metrics: str
     endpoints: dict[str, Any]
     requeued: list[dict[str, Any]]
+    requeued_at: float  # seconds since the epoch
     purged: dict[str, Any]
     marks: list[Moment]
 
@@ -130,14 +131,15 @@ def desk(stage: Stage) -> Desk:
     if not hopeless or not final:
         raise Unknown("there is no dead letter to requeue or to purge")
     again = ("requeue", "--id", str(hopeless["id"]), "--yes", "--by", WHO)
-    marks.append(Moment(time.time(), f"twice at once: ops {' '.join(again)}"))
+    requeued_at = time.time()
+    marks.append(Moment(requeued_at, f"twice at once: ops {' '.join(again)}"))
     with ThreadPoolExecutor(2) as pool:
         requeued = list(pool.map(lambda _: ops(stage, *again), range(2)))
     gone = ("purge", "--id", str(final["id"]), "--reason", "told the customer", "--yes", "--by", WHO)
     marks.append(Moment(time.time(), f"ops {' '.join(gone)}"))
     purged = ops(stage, *gone)
     stage.until(lambda: stage.state(scene.hopeless.job) == "succeeded", 4 + 10 * stage.played(works)[1])
-    return Desk(metrics, endpoints, requeued, purged, marks)
+    return Desk(metrics, endpoints, requeued, requeued_at, purged, marks)
 
 
 def shown(found: Mapping[str, Any]) -> str:

@@ -155,15 +155,17 @@ def _took(call: Call) -> str:
 def stored_once(
     stage: Stage, one: Export, parts: tuple[int, ...], stimulus: str, marks: list[Moment], failures: int = 0
 ) -> None:
-    """`failures`: runs that had to fail. Others were cut off by the box, on a machine that is too slow for it: each of
-    them perhaps between a part and its record, so each may excuse that a part was stored once more. So may a box that
-    was just over when the kill came, before anybody could write down that this run had failed."""
+    """`failures`: runs that had to fail; an export without any was killed once. On a machine that is too slow the box
+    or the lease cuts off others: each perhaps between a part and its record, so each may excuse that a part was stored
+    once more. So may a box that was just over when the kill came, before anybody could write down that this run had
+    failed."""
     late = not failures and stage.played(played).late
+    excused = attempts(stage, one) - failures + one.lost(stage) - (0 if failures else 1)
     for part in parts:
         stored = one.stored(stage, part)
         if len(stored) > 1:
-            if late or len(stored) <= attempts(stage, one) - failures:
-                raise Unknown("the machine was too slow: a time box was over before a part was stored and recorded")
+            if late or len(stored) <= excused:
+                raise Unknown("the machine was too slow: a box or a lease was over before a part was recorded")
             again = {id(call): f"part {part} once more" for call in stored[1:]}
             difference = f"expected part {part} to be stored once, found {len(stored)} times"
             raise broken(stage, one, stimulus, ONCE, difference, marks, again)

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import psycopg
-from exports import OVER, Export, export, late_invoice, month, piece
+from exports import OVER, Export, ask, export, late_invoice, month, piece, write
 
 from accepted.faults.store import Call
 from accepted.faults.strike import Struck, kill_now
@@ -98,6 +98,8 @@ def played(stage: Stage) -> Scene:
     call to the store hangs, and another's parts are slow."""
     scene = Scene(stage)
     stage.store.rule = scene.holds
+    for name in ("slow", "hung"):  # before there is a percent to look at: it may fall as soon as the workers are back
+        write(stage, name)
     for name in ("upload", "parts", "query"):  # who is there soonest comes last: the time box runs while they stand
         scene.asked[name] = export(stage, name)
         stage.until(lambda: name == "upload" or _stand(stage) > 0, 10)  # noqa: B023
@@ -119,7 +121,7 @@ def played(stage: Stage) -> Scene:
     late_invoice(stage, "query")
     scene.killing = False
     for name in ("slow", "hung"):
-        scene.asked[name] = export(stage, name)
+        scene.asked[name] = ask(stage, name)
     give_up = time.monotonic() + SOON
     while time.monotonic() < give_up:
         scene.watch()
