@@ -26,8 +26,9 @@ Heard = Callable[[Case, Outcome, Report | None], None]
 
 
 def side_by_side() -> int:
-    """Two for each core: a grading keeps less than half of one busy."""
-    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """As many as this machine plays without one slowing the others much: with two a core, more can't be judged."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores + cores // 2)
 
 
 class Bench:
