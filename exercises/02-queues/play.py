@@ -26,11 +26,13 @@ _DONE = "SELECT count(*) FROM jobs WHERE kind = 'report.export' AND finished_at 
 
 @dataclass
 class Worked:
-    """`children`: messages that the fan-out published, as they lay on the broker. `looks`: how often was looked."""
+    """`children`: messages that the fan-out published, as they lay on the broker. `looks`: how often was looked.
+    `forged`: what the grader put there itself."""
 
     pickles: Path
     asked: list[Asked]
     looks: int = 0
+    forged: bytes = b""
     children: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
     marks: list[Moment] = field(default_factory=list)
 
@@ -70,8 +72,9 @@ def worked(stage: Stage) -> Worked:
     stage.play({"match": {"op": "hook"}, "calls": "1-3", "do": {"delay": 1.0}})
     sample = before.asked["payouts"].message
     if sample is not None:
+        done.forged = pickle.dumps(Tripwire(done.pickles))
         for kind in ("application/x-python-serialize", "application/json"):
-            raw.put(raw.forged(sample, pickle.dumps(Tripwire(done.pickles)), kind))
+            raw.put(raw.forged(sample, done.forged, kind))
         done.marks.append(Moment(time.time(), f"two pickles are put into {sample.queue}, by somebody else"))
     other = "SELECT max(id) FROM payout_accounts WHERE tenant_id = %s AND currency = 'EUR'"
     body = stage.payout(f"behind-{stage.seed}", stage.value(other, TENANT))
@@ -94,7 +97,7 @@ def _children_seen(stage: Stage, raw: messages.Messages, done: Worked) -> bool:
     ledger = stage.ledger(kind="webhook")
     if not ledger["calls"]:
         return False
-    known = {one.parts.get("body") for one in done.asked}
+    known = {done.forged, *(one.parts.get("body") for one in done.asked)}  # a slow worker leaves ours lying, too
     for queue in [queue for queue, length in raw.lengths().items() if length]:
         for parts in map(raw.parts, raw.waiting(queue)):
             if parts["body"] not in known:
