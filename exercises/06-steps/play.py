@@ -20,7 +20,6 @@ LATE = 4.0  # s after the box's end in which a call has to be let go of; a machi
 SLOW = 1.8  # s: a little more than half of the box. So old is a run when the slow export's part is stored
 BUSY = 30.0  # s to start what a laptop starts in five: there a box is over before anything is done in it
 SOON = 120.0  # s in which everything has to be over, also where it has a tenth of a laptop
-LOOK = 0.05  # s between two looks at the percent
 SHOWN = 0.8  # s for which a part's second try is held back, so that whoever polls sees the percent meanwhile
 _RUN = """
 SELECT jobs.started_at, extract(epoch FROM clock_timestamp() - jobs.started_at)::float8
@@ -123,14 +122,14 @@ def played(stage: Stage) -> Scene:
     for name in ("slow", "hung"):
         scene.asked[name] = ask(stage, name)
     give_up = time.monotonic() + SOON
-    while time.monotonic() < give_up:
+
+    def seen() -> bool:
         scene.watch()
-        let_go = scene.hung is not None and scene.hung.left is not None
-        if let_go and _over(stage, scene):
-            break
-        if scene.hung is not None and not let_go and time.time() > scene.hung.at + BOX + LATE:
-            break
-        time.sleep(LOOK)
+        if scene.hung is not None and scene.hung.left is not None:
+            return _over(stage, scene)
+        return scene.hung is not None and time.time() > scene.hung.at + BOX + LATE
+
+    stage.until(seen, SOON)
     stage.store.release()
     stage.until(lambda: _over(stage, scene), give_up - time.monotonic())
     return scene

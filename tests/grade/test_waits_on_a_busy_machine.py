@@ -23,7 +23,7 @@ Late = Callable[[float], float]
 
 
 def full_jitter(rng: Random, attempt: int) -> float:
-    return rng.uniform(0, min(4.0, 2.0 ** (attempt - 1)))
+    return rng.uniform(0, no_jitter(rng, attempt))
 
 
 def whole_seconds(rng: Random, attempt: int) -> float:
