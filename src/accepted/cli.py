@@ -14,7 +14,7 @@ import click
 # One line per subcommand: its name, and where its click command is.
 COMMANDS = {
     "start": "accepted.loop.start:start",
-    "check": "accepted.grade.command:check",
+    "check": "accepted.check.command:check",
     "watch": "accepted.loop.watch:watch",
     "hint": "accepted.loop.revealing:hint",
     "diff": "accepted.loop.revealing:diff",

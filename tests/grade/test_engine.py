@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from accepted.grade import report as reporting
+from accepted.check import report as reporting
 from accepted.grade.engine import LOG, Report
 from accepted.grade.verdict import Result, overall
 from tests.grade.conftest import Graded

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from accepted.check import report as reporting
 from accepted.demo.screen import Screen
-from accepted.grade import report as reporting
 from accepted.grade.engine import Report
 from accepted.graders.cases import Case
 from accepted.ladder import ROOT

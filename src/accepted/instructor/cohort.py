@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from accepted.grade import report as reporting
+from accepted.check import report as reporting
 from accepted.grade.exercise import folders, load
 from accepted.instructor import page, sheet
 from accepted.instructor.collected import as_json as learner_json

@@ -4,9 +4,9 @@ import queue
 import threading
 from pathlib import Path
 
+from accepted.check.settled import grade_into
 from accepted.grade.engine import Report, Stopped
 from accepted.grade.exercise import Exercise
-from accepted.grade.settled import grade_into
 from accepted.grade.verdict import Result
 from accepted.loop.work import Work
 from accepted.stack.errors import Problem

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from accepted import durable
 from accepted.ladder import REFERENCE, START, Rung, files, rungs
-from accepted.loop import durable, journal, stash
+from accepted.loop import journal, stash
 from accepted.loop.options import NUMBER, as_json, directory
 from accepted.loop.telling import Said, brief
 from accepted.loop.work import Work, found, opened

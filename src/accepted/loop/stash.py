@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from accepted import durable
 from accepted.ladder import files
-from accepted.loop import durable
 from accepted.loop.work import Work
 from accepted.stack.errors import Problem, cannot_write
 

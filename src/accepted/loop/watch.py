@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from accepted.check import report as reporting
 from accepted.demo.screen import Screen
-from accepted.grade import report as reporting
 from accepted.grade.engine import Report
 from accepted.grade.exercise import find, folders
 from accepted.ladder import EXERCISES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from accepted.loop import durable
+from accepted import durable
 from accepted.stack.environment import BACKENDS
 from accepted.stack.errors import Problem, cannot_write
 

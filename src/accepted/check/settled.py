@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from accepted.grade import report as reporting
+from accepted.check import report as reporting
 from accepted.grade.engine import LOG, Report, Tell, grade
 from accepted.grade.exercise import Exercise
 from accepted.stack.errors import cannot_write

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from accepted.check import report as reporting
+from accepted.check.settled import grade_into
 from accepted.demo.screen import Screen
-from accepted.grade import report as reporting
 from accepted.grade.exercise import find
-from accepted.grade.settled import grade_into
 from accepted.grade.verdict import USAGE
 from accepted.loop.journal import graded
 from accepted.loop.telling import onwards
