@@ -13,7 +13,7 @@ from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
 Wrong = Callable[[Mapping[str, bytes]], str]  # what breaks a rule in the parts of a message, if anything does
-LOOK = "on_rq/broker.py, or on_celery/messages.py and topology.py; hints/1.md of this exercise"
+LOOK = "on_rq/broker.py, or on_celery/messages.py and topology.py; make hint-2"
 STOPPED = "the workers were stopped; then a payout, an e-mail, a change of an invoice and a report were asked for"
 JSON = "A message is JSON, through and through: a pickle is a program, and whoever can write to the broker has it run."
 OWN = "A message holds nothing that is somebody's own: no address, no bank account, no secret."

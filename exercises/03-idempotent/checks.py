@@ -140,6 +140,6 @@ def broken(
     stage: Stage, one: Asked, stimulus: str, rule: str, difference: str, marks: list[Moment] | None = None
 ) -> Broken:
     costs = "A customer is charged twice, gets the same mail four times, or none: queues repeat, and workers die."
-    look = "shared/effects.py; hints/1.md of this exercise"
+    look = "shared/effects.py; make hint-3"
     return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=[*(marks or []), *one.seen(stage)],
                   costs=costs, look=look, logs=["worker-io"])  # fmt: skip

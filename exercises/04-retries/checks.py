@@ -196,4 +196,4 @@ def of_many(scene: Burst, found: Waits, rule: str, difference: str, costs: str =
 def broken(stimulus: str, rule: str, difference: str, seen: list[Moment], costs: str = "") -> Broken:
     costs = costs or "A partner in trouble is called more than ever by those who need it most; or never again."
     return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=seen, costs=costs,
-                  look="shared/retries.py; hints/1.md of this exercise", logs=["worker-io"])  # fmt: skip
+                  look="shared/retries.py; make hint-4", logs=["worker-io"])  # fmt: skip

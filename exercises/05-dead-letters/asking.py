@@ -133,5 +133,5 @@ def told(letter: dict[str, Any] | None) -> str:
 def broken(stage: Stage, stimulus: str, rule: str, difference: str, seen: Sequence[Moment], costs: str = "") -> Broken:
     costs = costs or "A job that is gone is a customer who waits, and nobody who knows of it."
     return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=seen, costs=costs,
-                  look="shared/claims.py and shared/dead_letters.py; hints/1.md of this exercise",
+                  look="shared/claims.py and shared/dead_letters.py; make hint-5",
                   logs=["worker-io", "scheduler"])  # fmt: skip

@@ -215,6 +215,6 @@ def broken(
         "A report of an hour that loses everything with each deploy is never ready, and a worker that hangs on one "
         "report is missing to all the others."
     )
-    look = "shared/steps.py; hints/1.md of this exercise"
+    look = "shared/steps.py; make hint-6"
     return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=[*marks, *one.seen(stage, marked)],
                   costs=costs, look=look, logs=["worker-cpu"])  # fmt: skip

@@ -73,7 +73,7 @@ def report(
     ]
     return Broken(
         stimulus=stimulus, rule=rule, difference=difference, evidence=[*marks, *told], costs=costs,
-        look=f"{where}; hints/1.md of this exercise", logs=logs,
+        look=f"{where}; make hint-7", logs=logs,
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def too_costly(done: Idle) -> Broken | None:
         difference=odd,
         evidence=[*done.marks, *(answer.moment() for answer in done.beside)],
         costs="Two thousand open browser tabs, and Postgres does nothing but answer that there is nothing new.",
-        look="shared/stream.py; hints/1.md of this exercise",
+        look="shared/stream.py; make hint-8",
         logs=["stream"],
     )
 

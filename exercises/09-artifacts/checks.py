@@ -180,6 +180,6 @@ def broken(
         "One large customer's export takes a worker's whole memory, and all that run beside it; and a link that was "
         "sent on opens somebody's books for everybody."
     )
-    look = "shared/artifacts.py; hints/1.md of this exercise"
+    look = "shared/artifacts.py; make hint-9"
     return Broken(stimulus=stimulus, rule=rule, difference=difference, evidence=[*(marks or []), *one.seen(stage)],
                   costs=costs, look=look, logs=["worker-cpu", "web"])  # fmt: skip

@@ -12,7 +12,7 @@ LAW, REPLICAS = "shared/autoscaler/law.py", "shared/autoscaler/replicas.py"
 def broken(stimulus: str, rule: str, difference: str, moments: list[Moment], costs: str, look: str) -> Broken:
     return Broken(
         stimulus=stimulus, rule=rule, difference=difference, evidence=moments, costs=costs,
-        look=f"{look}; hints/1.md of this exercise", logs=("autoscaler",),
+        look=f"{look}; make hint-11", logs=("autoscaler",),
     )  # fmt: skip
 
 

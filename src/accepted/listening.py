@@ -1,5 +1,6 @@
 """The listening socket of the kit's own small servers (partner, object store)."""
 
+import contextlib
 import errno
 import resource
 import socket
@@ -28,4 +29,5 @@ def listen(port: int, host: str = "127.0.0.1", backlog: int = 4096) -> socket.so
 def allow_many_connections() -> None:
     """Lift this process's soft limit of open files to its hard one: thousands of slow calls are ordinary here."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and takes no such number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

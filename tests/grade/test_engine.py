@@ -1,7 +1,9 @@
 """Whatever becomes of a check, or of the process that runs it, there is a verdict, and never a pass by silence."""
 
 import json
+import os
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -103,3 +105,26 @@ def test_junit_calls_a_fail_a_failure_and_what_was_not_judged_an_error(graded: G
     xml = reporting.junit(report)
     assert 'tests="2" failures="1" errors="1" skipped="0"' in xml
     assert "expected 202, found 500" in xml and "unknown: no" in xml
+
+
+def test_junit_is_xml_also_where_the_app_prints_in_colour(graded: Graded) -> None:
+    report = graded("def check_first():\n    raise Unknown('\\x1b[31mTraceback\\x1b[0m')", first=())
+    (case,) = fromstring(reporting.junit(report)).iter("error")
+    assert "\N{REPLACEMENT CHARACTER}[31mTraceback" in case.attrib["message"]
+
+
+def test_a_verdict_can_be_read_by_whoever_may_read_the_folder(tmp_path: Path) -> None:
+    old = os.umask(0o022)
+    try:
+        reporting.save(tmp_path / "03.json", "{}\n")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "03.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_an_id_is_never_broken_across_lines() -> None:
+    job = "aaaaaaaa-bbbb-4ccc-addd-eeeeeeeeeeee"
+    for width in range(40, 90):
+        text = "x" * width + f" job {job} succeeded, killed-between-parts did not"
+        lines = reporting.block(Result("first", "fail", "", difference=text, file="results/01/first.txt"))
+        assert any(job in line for line in lines) and any("killed-between-parts" in line for line in lines), width

@@ -25,7 +25,7 @@ def test_what_was_found_is_told_and_known_the_next_time(tmp_path: Path) -> None:
         (case,) = json.loads(done.stdout)["cases"]
         assert (case["id"], case["came"]) == ("01/rq/known-bad/says-200", "as it must")
         assert len((tmp_path / "graders.jsonl").read_text().splitlines()) == 1, f"turn {turn} runs nothing anew"
-    assert "1 of 1 known-bads caught" in json.loads(done.stdout)["said"]
+    assert "1 known-bads, caught in 1 of 1 gradings" in json.loads(done.stdout)["said"]
 
 
 def test_nothing_to_run_is_no_success() -> None:

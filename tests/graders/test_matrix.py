@@ -1,16 +1,22 @@
 """The kill matrix: its score, and that it changes only with what was found. What was found before is remembered."""
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from accepted.grade.exercise import find
+import pytest
+
+from accepted.grade.exercise import find, load
 from accepted.graders import matrix, record
 from accepted.graders.cases import cases, digest
 from accepted.graders.command import PAGE, README, progress
 from accepted.graders.expected import Outcome
 from accepted.graders.flake import Runs, _keep, differing
 from accepted.graders.kept import Kept
-from accepted.ladder import REFERENCE, compose
+from accepted.graders.running import Bench
+from accepted.ladder import REFERENCE, ROOT, compose
 
 CASES = [case for backend in ("rq", "celery-redis") for case in cases(find(1), backend)]
 FOUND = {
@@ -33,7 +39,7 @@ def test_all_as_it_must_be_says_so_and_holds_no_times() -> None:
     assert page == matrix.as_page(
         CASES, {key: replace(one, digest="e", seconds=99) for key, one in reversed(FOUND.items())}
     )
-    assert "**16 of 16 known-bads caught" in page and "Not as it must" not in page
+    assert "**8 known-bads, caught in 16 of 16 gradings; " in page and "Not as it must" not in page
     assert "| known-bad says-200 | fails answers-at-once, nothing else | ✓ | ✓ | abc, def |" in page
     assert "| start | fails answers-at-once | ✓ | ✓ | abc |" in page
     assert str(matrix.score(CASES, {})) == f"of {len(CASES)} cases none was run yet"
@@ -44,7 +50,7 @@ def test_what_is_not_as_it_must_be_stands_there_with_its_reason() -> None:
     found = {**FOUND, bad.id: Outcome(bad.id, "d", "otherwise", "nothing failed", statuses={"boots": "pass"})}
     del found[CASES[0].id]
     page = matrix.as_page(CASES, found)
-    assert "15 of 16 known-bads caught" in page and "1 not run" in page
+    assert "8 known-bads, caught in 15 of 16 gradings" in page and "1 not run" in page
     assert "| ✗ | ✓ | def |" in page and "| · | ✓ | def |" in page
     assert f"- {bad.id}: fails answers-at-once, nothing else – otherwise: nothing failed" in page
 
@@ -113,3 +119,34 @@ def test_the_evidence_of_a_run_that_differs_is_kept_and_of_no_earlier_flake(tmp_
     _keep([runs], tmp_path / "all", tmp_path / "kept")
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["start-2"]
     assert (tmp_path / "kept" / "start-2" / "works.txt").read_text() == "2"
+
+
+def test_two_who_keep_rows_at_once_lose_none(tmp_path: Path) -> None:
+    mine = [case for case in CASES if case.backend == "rq"]
+    code = (
+        "import sys; from pathlib import Path; from accepted.graders import record\n"
+        "from tests.graders.test_matrix import CASES, FOUND\n"
+        "mine = [case for case in CASES if case.backend == 'rq'][int(sys.argv[1])::2]\n"
+        "for case in mine: record.add(case, FOUND[case.id], CASES, Path(sys.argv[2]))"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code, half, str(tmp_path)], cwd=ROOT) for half in "01"]
+    assert [one.wait(60) for one in both] == [0, 0]
+    assert set(record.read(CASES, tmp_path)) == {case.id for case in mine}
+
+
+def test_a_tree_that_can_not_be_laid_is_a_case_that_came_otherwise_and_stops_no_other(tmp_path: Path) -> None:
+    spoilt = tmp_path / "01-accept"
+    shutil.copytree(find(1).folder, spoilt)
+    (spoilt / "known_bad" / "says-200.toml").write_text(
+        '[[change]]\nmodule = "shared/routes.py"\nold = "no"\nnew = ""\n'
+    )
+    case = next(case for case in cases(load(spoilt), "rq") if case.name == "says-200")
+    bench = Bench(Kept(tmp_path / "kept.jsonl"), tmp_path / "evidence", jobs=1)
+    assert bench.known(case) is None
+    assert bench.play(case)[0].came == "otherwise"
+
+
+def test_whoever_has_other_libraries_knows_nothing_from_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest(CASES[0], REFERENCE)
+    monkeypatch.setattr("accepted.graders.cases.versions", lambda backend: {"rq": "0"})
+    assert digest(CASES[0], REFERENCE) != before

@@ -8,7 +8,8 @@ import pytest
 from accepted.grade.engine import grade
 from accepted.grade.exercise import find, folders
 from accepted.graders.cases import cases
-from accepted.graders.transcripts import TRANSCRIPTS, is_model, lesson, normalised, written
+from accepted.graders.transcripts import TRANSCRIPTS, is_model, normalised, written
+from tests.graders.lessons import lesson
 
 KEPT = [number for number in folders() if (TRANSCRIPTS / f"check-{number:02}.txt").exists()]
 
@@ -35,3 +36,8 @@ def test_ids_times_ports_and_paths_are_made_equal() -> None:
     two = "  7.131  worker 4718  charge acme:payout:x-1:1 → 200, effect ch_000001af in 7 ms at http://127.0.0.1:80/y"
     assert normalised(one) == normalised(two) == normalised(normalised(one))
     assert "acme:payout:x-1:1 → 200" in normalised(one)
+
+
+def test_what_was_seen_keeps_its_column_however_long_it_took() -> None:
+    soon, late = normalised("         9.031  it waits\n        12.131  it is done\n").splitlines()
+    assert soon.index("it") == late.index("it") == soon.index("<t>") + 5

@@ -12,7 +12,7 @@ from accepted.check import report as reporting
 from accepted.check.settled import grade_into
 from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
-from accepted.grade.verdict import USAGE
+from accepted.grade.verdict import UNJUDGED, USAGE
 from accepted.loop.journal import graded
 from accepted.loop.telling import onwards
 from accepted.loop.work import found, to_grade
@@ -69,18 +69,25 @@ def check(
     except Interrupted:
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
-    if junit:
-        reporting.save(junit, reporting.junit(report))
+    except Problem as problem:
+        click.echo(f"Error: {problem.report()}", err=True)
+        sys.exit(UNJUDGED)
     if as_json:
         click.echo(reporting.as_json(report))
     place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
     replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
     for line in reporting.closing(report, replay, file):
         screen.line(f"   {line}")
-    if work:
-        graded(work, report)
-        for line in onwards(work, number, report.verdict):
-            screen.line(f"   {line}")
+    try:
+        if work:
+            graded(work, report)
+            for line in onwards(work, number, report.verdict):
+                screen.line(f"   {line}")
+        if junit:
+            reporting.save(junit, reporting.junit(report))
+    except Problem as problem:
+        click.echo(f"Error: {problem.report()}", err=True)
+        sys.exit(UNJUDGED)
     sys.exit(report.exit)
 
 

@@ -1,17 +1,18 @@
 """What a learner reads on the screen; what a machine reads from results/NN.json and JUnit's XML."""
 
 import json
-import os
-import tempfile
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from accepted import durable
 from accepted.demo.screen import Screen
 from accepted.grade.engine import Report
 from accepted.grade.verdict import Result
+from accepted.stack.errors import cannot_write
 
 WIDTH = 110
 MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "skipped": ("–", "yellow"), "unknown": ("?", "yellow"),
@@ -29,7 +30,7 @@ class Told:
         mark, colour = MARKS[result.status]
         said = result.message if result.status in ("pass", "skipped") else f"{result.status}: {result.message}"
         head = f"   {self.screen.style(mark, fg=colour)} {result.name:<{self.width}}  "
-        first, *more = textwrap.wrap(said, WIDTH - self.width) or [""]
+        first, *more = _folded(said, WIDTH - self.width) or [""]
         self.screen.line(head + first)
         for line in more:
             self.screen.line(" " * (self.width + 7) + line)
@@ -54,14 +55,17 @@ def block(result: Result, whole: bool = True) -> list[str]:
     found = [""] if whole else []
     for name, lines in parts:
         # A moment of the timeline stays in its line: its mark is what the eye looks for.
-        wrapped = lines if lines is result.evidence else [piece for line in lines for piece in _folded(line)]
+        wrapped = (
+            lines if lines is result.evidence else [piece for line in lines for piece in _folded(line, WIDTH - 18)]
+        )
         for number, line in enumerate(wrapped):
             found.append(f"{name if not number else '':<18}{line}".rstrip())
     return [*found, ""] if whole else found
 
 
-def _folded(line: str) -> list[str]:
-    return textwrap.wrap(line, WIDTH - 18)
+def _folded(line: str, width: int) -> list[str]:
+    """Between words only: an id or the name of a check is there to be copied."""
+    return textwrap.wrap(line, width, break_on_hyphens=False, break_long_words=False)
 
 
 def closing(report: Report, replay: str, file: Path) -> list[str]:
@@ -83,16 +87,19 @@ def as_json(report: Report) -> str:
 
 
 def save(path: Path, text: str) -> None:
-    """In one step, so that whoever reads it never reads half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    Path(name).replace(path)
+    """In one step, so that whoever reads it never reads half. Raises Problem."""
+    try:
+        durable.write(path, text.encode())
+    except OSError as error:
+        raise cannot_write(error.filename or path, error) from error
+
+
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(report: Report) -> str:
-    """One suite, a case for each check; what could not be judged is an error, as JUnit calls it."""
+    """One suite, a case for each check; what could not be judged is an error, as JUnit calls it. Characters that XML
+    does not have, such as an app's colours, are shown as such."""
     failed = [one for one in report.checks if one.status == "fail"]
     errors = [one for one in report.checks if one.status in ("unknown", "grader-error")]
     skipped = [one for one in report.checks if one.status == "skipped"]
@@ -107,4 +114,8 @@ def junit(report: Report) -> str:
             SubElement(case, "skipped", message=one.message)
         elif one.status != "pass":
             SubElement(case, "error", message=f"{one.status}: {one.message}")
+    for each in suite.iter():
+        each.text = each.text and NO_XML.sub("\N{REPLACEMENT CHARACTER}", each.text)
+        for name, value in each.items():
+            each.set(name, NO_XML.sub("\N{REPLACEMENT CHARACTER}", value))
     return tostring(suite, encoding="unicode", xml_declaration=True)

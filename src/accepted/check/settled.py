@@ -1,6 +1,7 @@
 """Results that are whole: those of one run, put in place in one step, whoever else grades or writes there."""
 
 import fcntl
+import os
 import shutil
 import tempfile
 import threading
@@ -19,8 +20,8 @@ def grade_into(
     stop: threading.Event | None = None,
 ) -> Report:  # fmt: skip
     """Grades, and leaves results/NN.json and the evidence in results/NN/. Raises Problem where nothing can be written,
-    before it has begun; and whatever interrupts it, Stopped once `stop` is set, with the results of earlier runs as
-    they were."""
+    before it has begun where that can be seen by then; and whatever interrupts it, Stopped once `stop` is set, with
+    the results of earlier runs as they were."""
     folder = results / exercise.label
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,20 +31,26 @@ def grade_into(
     with tempfile.TemporaryDirectory(prefix="accepted-evidence-") as private:
         staged = Path(private)
         found = grade(exercise, tree, backend, seed, staged, tell, stop, folder, foreign)
-        with _alone(results / f".{exercise.label}.lock"):
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in (LOG, *(f"{check}.txt" for check in exercise.toml.checks)):
-                (folder / name).unlink(missing_ok=True)
-            for path in staged.iterdir():
-                shutil.copy(path, folder / path.name)
-            reporting.save(results / f"{exercise.label}.json", reporting.as_json(found) + "\n")
+        try:
+            with alone(results):
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in (LOG, *(f"{check}.txt" for check in exercise.toml.checks)):
+                    (folder / name).unlink(missing_ok=True)
+                for path in staged.iterdir():
+                    shutil.copy(path, folder / path.name)
+                reporting.save(results / f"{exercise.label}.json", reporting.as_json(found) + "\n")
+        except OSError as error:
+            raise cannot_write(error.filename or folder, error) from error
     return found
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One at a time, of all processes."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def alone(folder: Path) -> Iterator[None]:
+    """One at a time in that folder, of all processes; makes it where it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)

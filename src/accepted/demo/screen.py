@@ -1,5 +1,6 @@
 """What the viewer reads: short lines, colour and a moving bar only on a terminal."""
 
+import io
 import os
 import shutil
 import sys
@@ -15,7 +16,7 @@ class Screen:
     """Prints the story to `out`; `quiet` prints nothing (for --json)."""
 
     def __init__(self, out: TextIO | None = None, quiet: bool = False) -> None:
-        self.out = out or sys.stdout
+        self.out = out or sys.stdout or io.StringIO()  # `>&-` closed it, and Python then has none
         self.quiet = quiet
         self.terminal = self.out.isatty()
         self.colour = self.terminal and "NO_COLOR" not in os.environ

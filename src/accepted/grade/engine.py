@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -190,5 +191,5 @@ def _digests(exercise: Exercise) -> dict[str, str]:
 
 def _meddled(exercise: Exercise, changed: Sequence[str]) -> Result:
     what = f"{', '.join(changed)} in {exercise.folder} changed while it graded, so this verdict is nobody's"
-    cure = f"`git diff -- {exercise.folder}` shows how, `git checkout -- {exercise.folder}` restores it"
+    cure = f"`git diff -- {shlex.quote(str(exercise.folder))}` shows how; grade again once they stay as they are"
     return Result("grader-files", "grader-error", f"{what}; {cure}")

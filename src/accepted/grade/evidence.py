@@ -24,16 +24,16 @@ def render(moments: Sequence[Moment]) -> list[str]:
     return [each.line(moments[0].at) for each in sorted(moments)]
 
 
-def shortened(lines: Sequence[str], most: int = SHOWN) -> list[str]:
-    """At most so many lines, those with a mark first among them, and a line for each gap."""
-    if len(lines) <= most:
+def shortened(lines: Sequence[str]) -> list[str]:
+    """At most SHOWN lines, those with a mark first among them, and a line for each gap."""
+    if len(lines) <= SHOWN:
         return list(lines)
     kept = {number for number, line in enumerate(lines) if "   ← " in line}
     for number in (0, *range(len(lines) - 1, 0, -1)):
-        if len(kept) >= most:
+        if len(kept) >= SHOWN:
             break
         kept.add(number)
-    chosen = sorted(kept)[:most]
+    chosen = sorted(kept)[:SHOWN]
     found: list[str] = []
     before = -1
     for number in chosen:

@@ -123,6 +123,8 @@ def put(module: Path, change: Mapping[str, str], name: str) -> None:
     if "file" in change:
         module.write_text(change["file"])
         return
+    if not module.exists():
+        raise Problem(f"{name} does not fit", f"the tree has no {module.name}", "Mend its .toml.")
     text = module.read_text()
     if "code" in change:
         module.write_text(f"{text}\n\n{change['code']}")

@@ -216,13 +216,13 @@ class Stage:
     def thaw_store(self) -> None:
         self.stack.runner.thaw("store")
 
-    def logs(self, name: str, most: int = 40) -> list[str]:
-        """The end of a process's own output."""
+    def logs(self, name: str) -> list[str]:
+        """The last 40 lines of a process's own output."""
         try:
             lines = (self.stack.folder.logs / f"{name}.log").read_text(errors="replace").splitlines()
         except (OSError, AttributeError):
             return []
-        return lines[-most:]
+        return lines[-40:]
 
     def _does_not_boot(self, problem: Problem) -> Broken:
         now = time.time()

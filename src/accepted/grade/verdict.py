@@ -8,7 +8,7 @@ from accepted.grade.evidence import Moment
 
 Status = Literal["pass", "fail", "skipped", "unknown", "grader-error"]
 EXIT: Mapping[Status, int] = {"pass": 0, "fail": 1, "skipped": 3, "unknown": 3, "grader-error": 3}
-USAGE = 2
+USAGE, UNJUDGED = 2, 3  # asked for wrongly; could not be judged
 
 
 class Broken(Exception):

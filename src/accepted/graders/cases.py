@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from accepted.grade.engine import versions
 from accepted.grade.exercise import Exercise
 from accepted.graders.variants import variants
 from accepted.ladder import REFERENCE, ROOT, START, compose, files
@@ -81,8 +82,9 @@ def cases(exercise: Exercise, backend: str, sunny: bool = False) -> Iterator[Cas
 
 
 def digest(case: Case, tree: Path) -> str:
-    """Of all that the outcome may depend on: the tree, the exercise's checks, and what judges them."""
+    """Of all that the outcome may depend on: the tree, the exercise's checks, what judges them, and the libraries."""
     known = hashlib.sha256(judges(case.exercise).encode())
+    known.update(repr(versions(case.backend)).encode())
     _add(known, tree, files(tree))
     return known.hexdigest()[:16]
 
@@ -97,6 +99,7 @@ def judges(exercise: Exercise) -> str:
 @cache
 def _kit() -> str:
     known = hashlib.sha256()
+    _add(known, ROOT / "src" / "accepted", ["listening.py"])
     for name in JUDGES:
         _add(known, ROOT / "src" / name, [path for path in files(ROOT / "src" / name) if path.endswith(".py")])
     return known.hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from accepted import durable
 from accepted.demo.screen import Screen
 from accepted.grade.engine import Report
 from accepted.grade.exercise import Exercise, find, folders
@@ -63,16 +64,16 @@ def graders(
     wanted = [case for each in exercises for name in backends for case in cases(each, name, sunny) if only in case.id]
     bench = Bench(Kept(results / "graders.jsonl"), results / "graders", jobs or side_by_side())
     teller = Teller(screen, everything if write else None)
-    for case in wanted:
-        needs_report = write and transcripts.is_model(case) and not transcripts.path(case).exists()
-        if not fresh and not needs_report and (known := bench.known(case)):
-            teller.found[case.id] = known
-            teller.keep(case, known)
-    left = [case for case in wanted if case.id not in teller.found]
-    screen.line(f"{len(wanted)} cases, {len(wanted) - len(left)} known from before; {bench.jobs} side by side")
-    teller.expects(len(left), bench.jobs)
     try:
         with Interrupts():
+            for case in wanted:
+                needs_report = write and transcripts.is_model(case) and not transcripts.path(case).exists()
+                if not fresh and not needs_report and (known := bench.known(case)):
+                    teller.found[case.id] = known
+                    teller.keep(case, known)
+            left = [case for case in wanted if case.id not in teller.found]
+            screen.line(f"{len(wanted)} cases, {len(wanted) - len(left)} known from before; {bench.jobs} side by side")
+            teller.expects(len(left))
             bench.run(left, teller)
     except Interrupted:
         screen.close_bar()
@@ -93,8 +94,8 @@ def graders(
 def publish(everything: Sequence[Case]) -> str:
     """Writes the page, and its score into the README; returns what it wrote."""
     kept = record.read(everything)
-    PAGE.write_text(matrix.as_page(everything, kept))
-    README.write_text(matrix.in_readme(README.read_text(), str(matrix.score(everything, kept))))
+    durable.write(PAGE, matrix.as_page(everything, kept).encode())
+    durable.write(README, matrix.in_readme(README.read_text(), str(matrix.score(everything, kept))).encode())
     return f"written: {PAGE.relative_to(ROOT)}, {README.name}"
 
 
@@ -108,12 +109,12 @@ class Teller:
         self.screen, self.everything = screen, everything
         self.found: dict[str, Outcome] = {}
         self.transcripts: list[Path] = []
-        self._number = self._jobs = 0
+        self._number = 0
         self._took: list[float] = []
         self._began = time.monotonic()
 
-    def expects(self, number: int, jobs: int) -> None:
-        self._number, self._jobs = number, jobs
+    def expects(self, number: int) -> None:
+        self._number = number
         self._began = time.monotonic()
 
     def keep(self, case: Case, outcome: Outcome) -> None:

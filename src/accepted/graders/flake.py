@@ -28,7 +28,7 @@ Signature = tuple[tuple[str, str], ...]  # each check and its status
 
 @dataclass
 class Runs:
-    """Of one tree. `seconds`: each run's; `differ`: what the runs that are unlike most of them came to."""
+    """Of one tree. `seconds`: each run's; `notes`: what was wrong with it."""
 
     tree: str
     seconds: list[float] = field(default_factory=list)

@@ -8,13 +8,17 @@ from accepted.graders.expected import Outcome
 
 MARKS = {"as it must": "✓", "otherwise": "✗", "not judged": "?"}
 NOT_RUN, NOT_HERE = "·", " "
-LEGEND = "✓ as it must · ✗ otherwise · ? could not be judged · · not run · empty: not written for that backend"
+LEGEND = "✓ as it must; ✗ otherwise; ? could not be judged; `·` not run; empty: not written for that backend"
 BEGIN, END = "<!-- kill matrix -->", "<!-- /kill matrix -->"
 HEAD = """# The kill matrix
 
 The graders, graded: trees of which it is known what they must come to. A known-bad has one flaw, and has to fail the
 check that names it and no other; a variant is right by another road, and has to pass. The last column is of the code
 that judged a row (the exercise's checks, and what of the kit they stand on), as it was when the row was last run.
+
+*reference* is `solutions/`, *start* is `exercises/start/`; *prerequisites* has all that the exercise needs done, and
+itself not; *solved* is the same with it done. What each check and each flaw is stands in the `exercise.toml` of
+[exercises/](../exercises/).
 
 No line of it is by hand. `make graders EX=3 BACKEND=rq ARGS=--write` runs a piece and keeps what it came to in
 [kill-matrix/](kill-matrix/), a file for each exercise and backend; `make graders ARGS=--page` puts the pieces together.
@@ -23,12 +27,15 @@ No line of it is by hand. `make graders EX=3 BACKEND=rq ARGS=--write` runs a pie
 
 @dataclass(frozen=True)
 class Score:
-    """Of the cases that were run."""
+    """Of the cases that were run: gradings, but for `flaws` and `roads`, which count each known-bad and variant once,
+    on however many backends it was graded."""
 
     caught: int
     known_bads: int
+    flaws: int
     refused: int
     variants: int
+    roads: int
     unrelated: int
     otherwise: int
     not_judged: int
@@ -38,9 +45,9 @@ class Score:
     def __str__(self) -> str:
         if not self.run:
             return f"of {self.wanted} cases none was run yet"
-        variants = f"of {self.variants} variants {self.refused or 'none'} failed" if self.variants else "no variants"
-        said = f"{self.caught} of {self.known_bads} known-bads caught, {variants}"
-        said += f", {self.unrelated or 'no'} unrelated check{'s' if self.unrelated != 1 else ''} failed"
+        said = f"{self.flaws} known-bads, caught in {self.caught} of {self.known_bads} gradings; "
+        said += f"{self.roads} variants, failed in {self.refused or 'none'} of {self.variants}; "
+        said += f"{self.unrelated or 'no'} unrelated check{'s' if self.unrelated != 1 else ''} failed"
         others = f"; {self.run - self.otherwise - self.not_judged} of {self.run} cases came to what they must"
         return said + others + (f", {self.wanted - self.run} not run" if self.wanted > self.run else "")
 
@@ -55,13 +62,17 @@ def score(cases: Sequence[Case], found: Found) -> Score:
     others = [case for case in run if case.kind == "variant"]
     failed = {case.id: {n for n, status in found[case.id].statuses.items() if status == "fail"} for case in run}
     return Score(
-        caught=sum(case.fails in failed[case.id] for case in bads), known_bads=len(bads),
-        refused=sum(bool(failed[case.id]) for case in others), variants=len(others),
+        caught=sum(case.fails in failed[case.id] for case in bads), known_bads=len(bads), flaws=_trees(bads),
+        refused=sum(bool(failed[case.id]) for case in others), variants=len(others), roads=_trees(others),
         unrelated=sum(len(failed[case.id] - {case.fails}) for case in bads),
         otherwise=sum(found[case.id].came == "otherwise" for case in run),
         not_judged=sum(found[case.id].came == "not judged" for case in run),
         run=len(run), wanted=len(cases),
     )  # fmt: skip
+
+
+def _trees(cases: Sequence[Case]) -> int:
+    return len({(case.exercise.toml.number, case.name) for case in cases})
 
 
 def table(cases: Sequence[Case], found: Found) -> list[list[str]]:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from accepted import durable
+from accepted.check.settled import alone
 from accepted.graders.cases import Case
 from accepted.graders.expected import Outcome
 from accepted.ladder import ROOT
@@ -29,17 +31,17 @@ def add(case: Case, outcome: Outcome, of_these: Sequence[Case], folder: Path = F
     """Keeps it, and nothing that is no case any more: `of_these` are all that there are. What could not be judged does
     not replace what the same code has judged before."""
     path = _path(case, folder)
-    rows = _rows(path)
-    before = rows.get(_name(case))
-    if before and outcome.came == "not judged" and before["judges"] == outcome.judges:
-        return
-    failed = sorted(name for name, status in outcome.statuses.items() if status == "fail")
-    rows[_name(case)] = {"came": outcome.came, "why": outcome.why, "failed": failed, "judges": outcome.judges}
-    known = {_name(one) for one in of_these if _path(one, folder) == path}
-    lines = [f"{json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in sorted(rows.items())
-             if name in known]  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    with alone(folder):
+        rows = _rows(path)
+        before = rows.get(_name(case))
+        if before and outcome.came == "not judged" and before["judges"] == outcome.judges:
+            return
+        failed = sorted(name for name, status in outcome.statuses.items() if status == "fail")
+        rows[_name(case)] = {"came": outcome.came, "why": outcome.why, "failed": failed, "judges": outcome.judges}
+        known = {_name(one) for one in of_these if _path(one, folder) == path}
+        lines = [f"{json.dumps(name)}: {json.dumps(row, ensure_ascii=False)}" for name, row in sorted(rows.items())
+                 if name in known]  # fmt: skip
+        durable.write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def _path(case: Case, folder: Path) -> Path:

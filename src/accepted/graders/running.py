@@ -39,9 +39,12 @@ class Bench:
         self._stop = threading.Event()
 
     def known(self, case: Case) -> Outcome | None:
-        """What it came to earlier, where that still holds."""
+        """What it came to earlier, where that still holds. A tree that can't be laid was never played."""
         with tempfile.TemporaryDirectory(prefix="accepted-graders-") as folder:
-            found = self.kept.find(case.id, digest(case, case.tree(Path(folder) / "tree")))
+            try:
+                found = self.kept.find(case.id, digest(case, case.tree(Path(folder) / "tree")))
+            except Problem:  # `play` says so
+                return None
         return found and replace(found, judges=judges(case.exercise))
 
     def run(self, cases: Sequence[Case], heard: Heard) -> None:

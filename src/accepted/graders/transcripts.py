@@ -2,10 +2,9 @@
 
 import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from accepted import durable
 from accepted.check import report as reporting
 from accepted.demo.screen import Screen
 from accepted.grade.engine import Report
@@ -13,7 +12,6 @@ from accepted.graders.cases import Case
 from accepted.ladder import ROOT
 
 TRANSCRIPTS = ROOT / "docs" / "transcripts"
-PARTS = ("what was done", "first difference", "what was seen", "what it costs", "where to look", "all of it")
 _HEX = r"[0-9a-f]"
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\b(\w+://)[^\s,)]*", r"\1…"),
@@ -32,12 +30,12 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"\b\d+\.\d{2,3}\b", "<t>"),
     (r"\bgrade-\d+-\d+\b", "<reference>"),
 )  # fmt: skip
-STAMP = re.compile(r"^(\s*(?:what was seen\s+)?)\d+\.\d{3}  ", re.MULTILINE)
+STAMP = re.compile(r"^(\s*(?:what was seen\s+)?)(\d+\.\d{3})  ", re.MULTILINE)
 
 
 def normalised(text: str) -> str:
     """Ids, times, ports and paths give way to what they are."""
-    text = STAMP.sub(r"\1<t>  ", text)
+    text = STAMP.sub(lambda found: f"{found[1]}{'<t>':>{len(found[2])}}  ", text)  # what comes after keeps its column
     for pattern, instead in _RULES:
         text = re.sub(pattern, instead, text)
     return text
@@ -62,50 +60,14 @@ def _whose(case: Case) -> str:
     return "the tree of make start" if case.kind == "start" else "everything below it done, this one not yet"
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What the first failed check of a transcript says, without line breaks and without figures."""
-
-    check: str
-    rule: str
-    stimulus: str
-    difference: str
-    costs: str
-    look: str
-
-
-def lesson(transcript: str) -> Lesson | None:
-    """None where nothing failed in it."""
-    lines = transcript.splitlines()
-    start = next((n for n, line in enumerate(lines) if line.startswith("   ✗ ")), None)
-    if start is None:
-        return None
-    check, _, said = lines[start].removeprefix("   ✗ ").partition("  ")
-    told: dict[str, list[str]] = {"rule": [said.strip().removeprefix("fail: ")]}
-    part = "rule"
-    for line in lines[start + 1 :]:
-        if re.match(r"   [✓✗–?!] ", line):
-            break
-        part = next((each for each in PARTS if line.strip().startswith(each)), part)
-        told.setdefault(part, []).append(line.strip().removeprefix(part).strip())
-    joined: Callable[[str], str] = lambda name: _plain(" ".join(told.get(name, ())))  # noqa: E731
-    return Lesson(check.strip(), joined("rule"), *map(joined, (PARTS[0], PARTS[1], PARTS[3], PARTS[4])))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\d+", "0", " ".join(text.split()))
-
-
-def save(case: Case, report: Report, folder: Path = TRANSCRIPTS) -> Path:
+def save(case: Case, report: Report) -> Path:
     """Writes check-NN.txt."""
-    folder.mkdir(parents=True, exist_ok=True)
-    into = path(case, folder)
-    into.write_text(written(case, report))
-    return into
+    durable.write(path(case), written(case, report).encode())
+    return path(case)
 
 
-def path(case: Case, folder: Path = TRANSCRIPTS) -> Path:
-    return folder / f"check-{case.exercise.label}.txt"
+def path(case: Case) -> Path:
+    return TRANSCRIPTS / f"check-{case.exercise.label}.txt"
 
 
 def is_model(case: Case) -> bool:

@@ -11,7 +11,6 @@ from accepted.instructor import page, sheet
 from accepted.instructor.collected import as_json as learner_json
 from accepted.instructor.collected import collect
 from accepted.instructor.room import Room
-from accepted.stack.errors import cannot_write
 
 SHOWN = 8  # lines of each list on the screen; all stand on the page
 
@@ -33,10 +32,7 @@ def cohort(directory: Path, csv_: Path | None, html: Path | None, as_json: bool)
     room = Room(exercises, learners, left_out)
     for path, text in ((csv_, sheet.render(room) if csv_ else ""), (html, page.render(room) if html else "")):
         if path:
-            try:
-                reporting.save(path, text)
-            except OSError as error:
-                raise cannot_write(path, error) from error
+            reporting.save(path, text)
     if as_json:
         click.echo(_as_json(room))
         return

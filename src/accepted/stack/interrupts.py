@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Interrupted(BaseException):
-    """The first Ctrl-C, SIGTERM or SIGHUP."""
+    """The first Ctrl-C, SIGTERM or (unless it is ignored) SIGHUP."""
 
 
 class Interrupts:
@@ -16,6 +16,8 @@ class Interrupts:
     def __init__(self) -> None:
         self.hurry = threading.Event()
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        if self._before[signal.SIGHUP] is signal.SIG_IGN:  # started by `nohup`: it is to outlive its terminal
+            del self._before[signal.SIGHUP]
         self._ending = False
 
     def __enter__(self) -> Self:

@@ -1,0 +1,41 @@
+"""What a transcript teaches, so that two of them can be compared."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+PARTS = ("what was done", "first difference", "what was seen", "what it costs", "where to look", "all of it")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the first failed check of a transcript says, without line breaks and without figures."""
+
+    check: str
+    rule: str
+    stimulus: str
+    difference: str
+    costs: str
+    look: str
+
+
+def lesson(transcript: str) -> Lesson | None:
+    """None where nothing failed in it."""
+    lines = transcript.splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith("   ✗ ")), None)
+    if start is None:
+        return None
+    check, _, said = lines[start].removeprefix("   ✗ ").partition("  ")
+    told: dict[str, list[str]] = {"rule": [said.strip().removeprefix("fail: ")]}
+    part = "rule"
+    for line in lines[start + 1 :]:
+        if re.match(r"   [✓✗–?!] ", line):
+            break
+        part = next((each for each in PARTS if line.strip().startswith(each)), part)
+        told.setdefault(part, []).append(line.strip().removeprefix(part).strip())
+    joined: Callable[[str], str] = lambda name: _plain(" ".join(told.get(name, ())))  # noqa: E731
+    return Lesson(check.strip(), joined("rule"), *map(joined, (PARTS[0], PARTS[1], PARTS[3], PARTS[4])))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\d+", "0", " ".join(text.split()))
