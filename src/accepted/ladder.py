@@ -1,5 +1,6 @@
 """The ladder, read from exercises/ladder.toml, and the tree at each of its steps."""
 
+import os
 import shutil
 import tomllib
 from collections.abc import Collection
@@ -37,11 +38,25 @@ def rungs() -> list[Rung]:
 
 
 def files(tree: Path) -> frozenset[str]:
-    """The paths of all files within a tree."""
-    found = (path.relative_to(tree) for path in tree.rglob("*") if path.is_file())
-    return frozenset(
-        path.as_posix() for path in found if not any(p == "__pycache__" or p.startswith(".") for p in path.parts)
-    )
+    """The paths of all files within a tree, its own ones."""
+    return frozenset(path for path in entries(tree) if (tree / path).is_file())
+
+
+def entries(tree: Path) -> frozenset[str]:
+    """The same, and each link, wherever it leads."""
+    found: set[str] = set()
+    for folder, folders, names in os.walk(tree):
+        above = Path(folder)
+        links = [name for name in folders if (above / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in links and not foreign(above / name)]
+        paths = (above / name for name in [*names, *links] if not foreign(above / name))
+        found.update(path.relative_to(tree).as_posix() for path in paths if path.is_symlink() or path.is_file())
+    return frozenset(found)
+
+
+def foreign(path: Path) -> bool:
+    """Whether this is in a tree without being of it: hidden, a cache, or packages that an installer has put there."""
+    return path.name.startswith(".") or path.name in ("__pycache__", "node_modules") or (path / "pyvenv.cfg").is_file()
 
 
 def compose(folder: Path, done: int | Collection[int]) -> Path:

@@ -1,6 +1,7 @@
 """A folder to work in, and the commands as somebody there types them."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from accepted.cli import main
 from accepted.ladder import files
 
 Typed = Callable[..., Result]
+COMMAND = [sys.executable, "-m", "accepted.cli"]
+MINE = b"# three evenings of work\n"
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +36,15 @@ def accepted(here: Path) -> Typed:
         return CliRunner().invoke(main, list(arguments), prog_name="accepted")
 
     return run
+
+
+@pytest.fixture
+def work(accepted: Typed, here: Path) -> Path:
+    """Someone is at exercise 4 and has written into its module, and notes of their own."""
+    said(accepted("start", "--at", "4", "--json"))
+    (here / "work/shared/retries.py").write_bytes(MINE)
+    (here / "work/notes.md").write_bytes(MINE)
+    return here / "work"
 
 
 def said(result: Result) -> dict[str, Any]:

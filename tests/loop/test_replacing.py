@@ -3,31 +3,16 @@
 import fcntl
 import os
 import shlex
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from accepted.ladder import REFERENCE, START, compose, rungs
-from accepted.loop import stash
+from accepted.loop import stash, turns
+from accepted.loop.exchange import replace
 from accepted.loop.work import Work, found
-from accepted.stack import processes
-from tests.loop.conftest import Typed, contents, said
-
-COMMAND = [sys.executable, "-m", "accepted.cli"]
-MINE = b"# three evenings of work\n"
-
-
-@pytest.fixture
-def work(accepted: Typed, here: Path) -> Path:
-    """Someone is at exercise 4 and has written into its module, and notes of their own."""
-    said(accepted("start", "--at", "4", "--json"))
-    (here / "work/shared/retries.py").write_bytes(MINE)
-    (here / "work/notes.md").write_bytes(MINE)
-    return here / "work"
+from tests.loop.conftest import COMMAND, MINE, Typed, contents, said
 
 
 @pytest.mark.parametrize("at", [1, 4, 9])
@@ -105,10 +90,10 @@ def test_a_restore_of_a_stash_that_is_not_there_names_those_that_are(accepted: T
 
 def test_a_save_while_the_stash_is_made_is_kept_too(work: Path) -> None:
     later, module = b"# saved in the last moment\n", work / "shared/retries.py"
-    with stash.alone(Work(work)):
-        kept = stash.replace(
+    with turns.alone(Work(work)):
+        kept = replace(
             Work(work), "reset-4", {"shared/retries.py": START / "shared/retries.py"},
-            lambda whose, where: module.write_bytes(later) and None,
+            lambda whose, where: module.write_bytes(later) and None, lambda kept: None,
         )  # fmt: skip
     assert kept and (kept / "shared/retries.py").read_bytes() == later
 
@@ -138,59 +123,9 @@ def test_several_at_the_same_time_take_turns_and_nothing_is_lost(work: Path) -> 
 def test_who_waits_for_another_too_long_is_told_so(
     accepted: Typed, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stash, "PATIENCE", 0.2)
+    monkeypatch.setattr(turns, "PATIENCE", 0.2)
     with (work.with_name("work.stash") / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         result = accepted("reset", "4")
     assert result.exit_code == 1 and "is busy" in result.output
     assert (work / "shared/retries.py").read_bytes() == MINE
-
-
-@pytest.fixture
-def halfway(work: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A catch-up that stands still in the middle: a module that it takes from is a pipe, into which nobody writes."""
-    pipe = work.parent / "never"
-    os.mkfifo(pipe)
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # tests may run where it is ignored
-        "import sys; from pathlib import Path; from accepted.loop import stash; from accepted.loop.work import Work\n"
-        "work, pipe = Work(Path('work')), Path('never')\n"
-        "stash._same = lambda path, source: False\n"
-        "wanted = {'shared/artifacts.py': Path('work/shared/claims.py'), 'shared/retries.py': pipe}\n"
-        "with stash.alone(work): stash.replace(work, 'catch-up-6', wanted, lambda whose, where: print(where))\n"
-        "print('done')\n"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=work.parent, stdout=subprocess.PIPE)
-    artifacts = work / "shared/artifacts.py"
-    assert processes.until(lambda: artifacts.read_bytes() == (work / "shared/claims.py").read_bytes(), 30)
-    yield child
-    child.kill()
-    child.communicate()
-
-
-def test_killed_in_the_middle_all_is_in_the_stash_and_the_next_command_says_so(
-    accepted: Typed, work: Path, halfway: subprocess.Popen[bytes]
-) -> None:
-    halfway.kill()
-    halfway.wait()
-    (kept,) = stash.all_of(Work(work))
-    assert (kept / "shared/retries.py").read_bytes() == MINE == (kept / "notes.md").read_bytes()
-    assert accepted("doctor").exit_code == 1
-    result = accepted("score")
-    assert "cut off half-way" in result.output and f"make restore STASH=work.stash/{kept.name}" in result.output
-    assert accepted("restore", kept.name).exit_code == 0
-    assert contents(work) == contents(kept)
-    assert "cut off" not in accepted("score").output
-
-
-def test_ctrl_c_in_the_middle_waits_until_the_files_are_of_one_kind(
-    work: Path, halfway: subprocess.Popen[bytes]
-) -> None:
-    halfway.send_signal(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        halfway.wait(0.3)
-    (work.parent / "never").write_bytes(b"# the reference\n")
-    halfway.wait(30)
-    assert halfway.returncode != 0, "the Ctrl-C arrives, afterwards"
-    assert (work / "shared/retries.py").read_bytes() == b"# the reference\n"
-    assert not Work(work).underway.exists()

@@ -1,19 +1,19 @@
 """`accepted catch-up`, `reset` and `restore`: what replaces a learner's files, each with a stash first."""
 
-from collections.abc import Mapping
+import shlex
 from pathlib import Path
 
 import click
 
 from accepted import durable
-from accepted.ladder import REFERENCE, START, Rung, files, rungs
+from accepted.ladder import REFERENCE, START, Rung, rungs
 from accepted.loop import journal, stash
+from accepted.loop.exchange import Wanted, replace
 from accepted.loop.options import NUMBER, as_json, directory
 from accepted.loop.telling import Said, brief
-from accepted.loop.work import Work, found, opened
+from accepted.loop.turns import alone
+from accepted.loop.work import DEFAULT, Work, opened
 from accepted.stack.errors import Problem
-
-Wanted = Mapping[str, Path | None]
 
 
 @click.command("catch-up")
@@ -25,13 +25,16 @@ def catch_up(number: int, directory: Path, as_json: bool) -> None:
 
     Your files go into a stash first, and it says where. What the reference did for you earns no points.
     """
-    said, work = Said(as_json), opened(directory)
+    said = Said(as_json)
     below = [rung for rung in rungs() if rung.number < number]
     wanted = {path: REFERENCE / path for rung in below for path in rung.modules | rung.parts}
-    with stash.alone(work):
-        kept = stash.replace(work, f"catch-up-{number}", wanted, said.put_away)
-        work.with_(given=tuple(sorted({*work.given, *(rung.number for rung in below)}))).save()
-        journal.add(work, "caught-up", exercise=number, stash=kept and kept.name)
+    with alone(opened(directory)) as work:
+
+        def note(kept: Path | None) -> None:
+            work.with_(given=tuple(sorted({*work.given, *(rung.number for rung in below)}))).save()
+            journal.add(work, "caught-up", exercise=number, stash=kept and kept.name)
+
+        kept = replace(work, f"catch-up-{number}", wanted, said.put_away, note)
     said.outcome(tree=directory, exercise=number, given=[rung.number for rung in below], stash=kept)
     if kept is None:
         said.line(f"Nothing had to change: {directory} has the reference's modules below exercise {number} already.")
@@ -49,12 +52,15 @@ def reset(number: int, directory: Path, as_json: bool) -> None:
 
     Your files go into a stash first, and it says where. All others stay as they are.
     """
-    said, work = Said(as_json), opened(directory)
+    said = Said(as_json)
     wanted = _as_at_first(_rung(number))
-    with stash.alone(work):
-        kept = stash.replace(work, f"reset-{number}", wanted, said.put_away)
-        work.with_(given=tuple(one for one in work.given if one != number)).save()
-        journal.add(work, "reset", exercise=number, stash=kept and kept.name)
+    with alone(opened(directory)) as work:
+
+        def note(kept: Path | None) -> None:
+            work.with_(given=tuple(one for one in work.given if one != number)).save()
+            journal.add(work, "reset", exercise=number, stash=kept and kept.name)
+
+        kept = replace(work, f"reset-{number}", wanted, said.put_away, note)
     said.outcome(tree=directory, exercise=number, modules=sorted(wanted), stash=kept)
     if kept is None:
         said.line(f"Nothing had to change: the modules of exercise {number} are as they were at first.")
@@ -80,13 +86,15 @@ def restore(stashed: Path | None, listing: bool, directory: Path, as_json: bool)
         for path in there:
             said.line(str(path))
         return
-    with stash.alone(work):
+    with alone(work):
         chosen = _chosen(work, stashed)
-        kept = stash.replace(work, "restore", stash.restored(chosen, work.tree), said.put_away)
-        about = chosen / stash.ABOUT
-        if about.exists():
-            durable.write(work.about, about.read_bytes())
-        journal.add(work, "restored", stash=chosen.name, kept=chosen.stat().st_mtime)
+
+        def note(kept: Path | None) -> None:
+            if (chosen / stash.ABOUT).exists():
+                durable.put(chosen / stash.ABOUT, work.about)
+            journal.add(work, "restored", stash=chosen.name, kept=stash.kept_at(chosen))
+
+        kept = replace(work, "restore", stash.restored(chosen, work.tree), said.put_away, note)
     said.outcome(tree=directory, restored=chosen, stash=kept)
     said.line(f"{directory} is as it was in {chosen}." if kept else f"Nothing had to change: {directory} is like it.")
 
@@ -96,11 +104,13 @@ def _chosen(work: Work, stashed: Path | None) -> Path:
     if stashed is None and there:
         return there[-1]
     for path in () if stashed is None else (stashed, work.stashes / stashed):
-        if path.is_dir() and files(path) and found(path) is None:
+        if stash.is_one(work, path):
             return path
     which = f"{stashed} is no stash" if stashed else "there is no stash"
     names = [str(path) for path in there] or ["(none: nothing has replaced your files yet)"]
-    raise Problem(which, f"those of {work.tree} are in {work.stashes}", "Name one of these:", names)
+    where = "" if work.tree == DEFAULT else f" --dir {shlex.quote(str(work.tree))}"
+    cure = f"Name one of these, which `accepted restore --list{where}` lists:"
+    raise Problem(which, f"those of {work.tree} are in {work.stashes}", cure, names)
 
 
 def _rung(number: int) -> Rung:

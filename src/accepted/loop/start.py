@@ -1,19 +1,24 @@
 """`accepted start`: the tree of someone who is about to do an exercise."""
 
 import os
+import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from accepted.ladder import compose, files, rungs
+from accepted.ladder import compose, rungs
 from accepted.loop import journal, stash
+from accepted.loop.exchange import replace
 from accepted.loop.options import NUMBER, as_json, directory
 from accepted.loop.standing import next_of, standings
 from accepted.loop.telling import Said, brief
-from accepted.loop.work import Work, found
+from accepted.loop.turns import alone, uninterrupted
+from accepted.loop.work import NOTES, Work, found
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem, cannot_write
 
@@ -33,7 +38,7 @@ def start(at: int | None, backend: str | None, directory: Path, as_json: bool) -
     said, hint, kept = Said(as_json), None, None
     if backend:
         backend, hint = settle(backend, os.environ)
-    with stash.alone(found(directory) or Work(directory)):
+    with alone(found(directory) or Work(directory)):
         before = found(directory)
         if before is None:
             _make(Work(directory, backend or "rq", _below(at or 1)), at or 1)
@@ -70,30 +75,39 @@ def _make(work: Work, at: int) -> None:
     if work.tree.exists() and (not work.tree.is_dir() or any(work.tree.iterdir())):
         why = "there is something else in it, which is not to be lost"
         raise Problem(f"{work.tree} can't be the tree to work in", why, "Move it away, or name another with --dir.")
-    private = work.stashes / f".{secrets.token_hex(6)}"
-    try:
-        compose(private, at - 1)
+    with _composed(work, at) as private:
         work.with_(tree=private).save()
         _note(work.with_(tree=private), at)
-        private.rename(work.tree)
+        if not work.tree.exists():
+            private.rename(work.tree)
+            return
+        with uninterrupted():  # somebody may stand in that empty folder: it has to stay the one that it is
+            for each in sorted(private.iterdir(), key=lambda path: path.name == NOTES):
+                each.rename(work.tree / each.name)
+
+
+def _anew(work: Work, at: int, said: Said) -> Path | None:
+    def note(kept: Path | None) -> None:
+        work.save()
+        _note(work, at)
+
+    with _composed(work, at) as private:
+        return replace(work, f"start-{at}", stash.restored(private, work.tree), said.put_away, note)
+
+
+@contextmanager
+def _composed(work: Work, at: int) -> Iterator[Path]:
+    """The tree of someone who begins there, in a folder beside it that is gone afterwards. Raises Problem."""
+    private = work.stashes / f".{secrets.token_hex(6)}"
+    try:
+        yield compose(private, at - 1)
+    except shutil.Error as error:  # a line for each file that could not be copied: the first says it
+        _, path, why = error.args[0][0]
+        raise cannot_write(path, OSError(re.sub(r"^\[Errno \d+\] |: '.*", "", why))) from error
     except OSError as error:
         raise cannot_write(error.filename or work.tree, error) from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
-
-
-def _anew(work: Work, at: int, said: Said) -> Path | None:
-    private = work.stashes / f".{secrets.token_hex(6)}"
-    try:
-        compose(private, at - 1)
-        gone: dict[str, Path | None] = dict.fromkeys(files(work.tree))
-        wanted = gone | {path: private / path for path in files(private)}
-        kept = stash.replace(work, f"start-{at}", wanted, said.put_away)
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-    work.save()
-    _note(work, at)
-    return kept
 
 
 def _note(work: Work, at: int) -> None:

@@ -53,13 +53,20 @@ class Work:
     def with_(self, **changed: object) -> "Work":
         return replace(self, **changed)  # type: ignore[arg-type]
 
-    def cut_off(self) -> str | None:
-        """What to tell someone whose last catch-up, reset, restore or start did not come to its end."""
+    def half_way(self) -> tuple[str, Path] | None:
+        """The catch-up, reset, restore or start that has not come to its end, and its stash."""
         try:
-            verb, stash = self.underway.read_text().splitlines()
+            verb, kept = self.underway.read_text().splitlines()
         except (OSError, ValueError):
             return None
-        return f"The last {verb} was cut off half-way. Do it again, or go back: {self.way_back(Path(stash))}"
+        return verb, Path(kept)
+
+    def cut_off(self) -> str | None:
+        """What to tell someone whose last one did not come to its end."""
+        found = self.half_way()
+        if found is None:
+            return None
+        return f"The last {found[0]} was cut off half-way. Do it again, or go back: {self.way_back(found[1])}"
 
     def way_back(self, stash: Path) -> str:
         """The command that brings these files back."""
