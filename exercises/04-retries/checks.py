@@ -63,8 +63,7 @@ def check_pool_stays_free(stage: Stage) -> str:
 
 
 def check_spaced(stage: Stage) -> str:
-    scene = stage.played(burst)
-    found = waits(scene.deliveries, scene.lags)
+    scene, found = stage.played(waited)
     few = "expected {} attempts at each of {} webhooks, {}"
     if len(found.late) < 2 * FEWEST:
         if len(scene.deliveries) < FEWEST:
@@ -72,21 +71,19 @@ def check_spaced(stage: Stage) -> str:
         most = max(map(len, scene.deliveries.values()))
         rule = "What a partner can't do now (503) is tried again, soon enough to be of use."
         raise of_many(scene, found, rule, few.format(ATTEMPTS, scene.expected, f"found {most} at most"))
-    mean = sum(found.late) / len(found.late)
     grown = found.grown(LATE) >= CAP / 4
-    if mean >= CAP / 4:  # lag can but lengthen: shorter waits are wrong on any machine
+    if found.mean >= CAP / 4:  # lag can but lengthen: shorter waits are wrong on any machine
         timely(found, grown)
     if not grown:
         raise of_many(
             scene, found, "Waits grow: their ceiling is RETRY_BASE, doubled with each attempt, up to RETRY_CAP.",
-            f"expected the waits after attempts 3 and 4 to be {CAP / 2:g} s on average, found {mean:.2f} s",
+            f"expected the waits after attempts 3 and 4 to be {CAP / 2:g} s on average, found {found.mean:.2f} s",
         )  # fmt: skip
-    return f"{len(found.late)} waits after the third and fourth attempt: {mean:.2f} s on average, ceiling {CAP:g} s"
+    return f"{len(found.late)} waits after attempts 3 and 4: {found.mean:.2f} s on average, ceiling {CAP:g} s"
 
 
 def check_spread(stage: Stage) -> str:
-    scene = stage.played(burst)
-    found = waits(scene.deliveries, scene.lags)
+    scene, found = stage.played(waited)
     timely(found, found.spread >= FULL)
     if found.spread < FULL:
         raise of_many(
@@ -99,8 +96,7 @@ def check_spread(stage: Stage) -> str:
 
 
 def check_wait_is_capped(stage: Stage) -> str:
-    scene = stage.played(burst)
-    found = waits(scene.deliveries, scene.lags)
+    scene, found = stage.played(waited)
     last, before = found.beyond(ATTEMPTS - 1), found.beyond(ATTEMPTS - 2)
     longest = max(found.after[ATTEMPTS - 1], default=0)
     timely(found, last - before <= 0.12)
@@ -175,6 +171,12 @@ def judged(stage: Stage, mail: Mail, stimulus: str, rule: str, attempts: int, st
         seen = [*timeline(calls, "one too many", attempts), *mail.seen(stage)[len(calls) :]]
         raise broken(stimulus, rule, difference, seen)
     return len(calls)
+
+
+def waited(stage: Stage) -> tuple[Burst, Waits]:
+    """The refused webhooks, and the waits between their attempts."""
+    scene = stage.played(burst)
+    return scene, waits(scene.deliveries, scene.lags)
 
 
 def timely(found: Waits, right: bool) -> None:

@@ -36,6 +36,11 @@ class Waits:
         return sorted(one for attempt in (3, 4) for one in self.after.get(attempt, []))
 
     @property
+    def mean(self) -> float:
+        """Seconds that the late waits take on average."""
+        return fmean(self.late)
+
+    @property
     def lag(self) -> float:
         """Seconds that most probes took at most: a herd that comes back at once holds up the others only."""
         return quantile(self.lags, 0.75)
@@ -54,7 +59,7 @@ class Waits:
     def grown(self, most: float) -> float:
         """Seconds that the late waits take on average, besides the lag as probes tell it or as the least of them does:
         what comes due passes a scheduler, and probes do not. At most so many seconds pass for lag."""
-        return fmean(self.late) - min(most, max(self.lag, quantile(self.late, 0.05)))
+        return self.mean - min(most, max(self.lag, quantile(self.late, 0.05)))
 
     def beyond(self, attempt: int) -> float:
         """The share of the waits after that attempt that are longer than the cap and a second and a half."""

@@ -8,6 +8,7 @@ from play import LONG, SOON, busy, desk, parked, shown, works
 from prometheus_client.parser import text_string_to_metric_families
 
 from accepted.grade.keys import asked_by_natural_key
+from accepted.grade.lost import lost
 from accepted.grade.stage import BOOT, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
@@ -147,29 +148,21 @@ def check_purge_leaves_a_trace(stage: Stage) -> str:
     return f"closed, and in the audit: {rows[0]['actor']}, {rows[0]['detail']}"[:110]
 
 
-# From one state to the next: a job that is queued, and was running or queued before, was taken for lost.
-LOST = """
-SELECT count(*) FROM (
-    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
-WHERE state = 'queued' AND before = %s
-"""
-
-
 def check_long_work_is_no_death(stage: Stage) -> str:
     mails = stage.played(busy).mails
     done = stage.until(lambda: all(stage.state(one.job) == "succeeded" for one in mails), SOON + 2 * LONG)
-    waited = [one for one in mails if stage.value(LOST, one.job, "queued")]
-    lost = [one for one in mails if stage.value(LOST, one.job, "running") or len(one.calls(stage)) > 1]
-    if done and not lost and not waited:
+    waited = [one for one in mails if lost(stage, one.job, "queued")]
+    worked = [one for one in mails if lost(stage, one.job) or len(one.calls(stage)) > 1]
+    if done and not worked and not waited:
         return f"{len(mails)} e-mails of {LONG:g} s each, in a row: none was taken for lost"
-    if done and not waited and len(lost) <= len(mails) // 4:
-        raise Unknown(f"{len(lost)} of {len(mails)} leases ended in the middle of a run: the machine may be too busy")
-    worst = max(waited or lost or mails, key=lambda one: len(one.seen(stage)))
+    if done and not waited and len(worked) <= len(mails) // 4:
+        raise Unknown(f"{len(worked)} of {len(mails)} leases ended in the middle of a run: the machine may be too busy")
+    worst = max(waited or worked or mails, key=lambda one: len(one.seen(stage)))
     states = ", ".join(sorted({stage.state(one.job) for one in mails}))
     raise broken(
         stage, f"{len(mails)} e-mails were asked for, each of which takes {LONG:g} s; a lease is {LEASE:g} s",
         "A lease is renewed while its worker lives, and it begins when work begins: waiting is no death.",
-        f"expected all to succeed at their first run, found {len(lost)} taken for lost at work,"
+        f"expected all to succeed at their first run, found {len(worked)} taken for lost at work,"
         f" {len(waited)} while they waited; they are {states}",
         worst.seen(stage), costs="The more there is to do, the more is done twice, just when there is most to do.",
     )  # fmt: skip
@@ -216,7 +209,7 @@ def check_frozen_worker_writes_nothing(stage: Stage) -> str:
     _, scene = stage.played(dying)
     if scene.why_not:
         raise Unknown(scene.why_not)
-    if stage.value(LOST, scene.job.job, "running") > 1:
+    if lost(stage, scene.job.job) > 1:
         raise Unknown("the second worker was taken for lost as well, so a third may have ended the job, and rightly: "
                       "the machine may be too busy")  # fmt: skip
     if scene.ended_by_first or scene.state != "succeeded":

@@ -7,6 +7,7 @@ from play import BOX, BUSY, LATE, SLOW, SOON, Scene, booted, played
 
 from accepted.faults.store import Call
 from accepted.grade.evidence import Moment
+from accepted.grade.lost import lost
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
@@ -160,7 +161,7 @@ def stored_once(
     once more. So may a box that was just over when the kill came, before anybody could write down that this run had
     failed."""
     late = not failures and stage.played(played).late
-    excused = attempts(stage, one) - failures + one.lost(stage) - (0 if failures else 1)
+    excused = attempts(stage, one) - failures + lost(stage, one.job) - (0 if failures else 1)
     for part in parts:
         stored = one.stored(stage, part)
         if len(stored) > 1:

@@ -22,10 +22,6 @@ BIG, SMALL = 74, 10  # lines of the two invoices: one fills a part, the other is
 LINES = BIG + SMALL
 WIDE = 100_000  # bytes of a line
 FIRST, SECOND = BIG * WIDE, SMALL * WIDE  # bytes of the parts of export number 0, without what belongs to every row
-LOST = """
-SELECT count(*) FROM (SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS told
-WHERE state = 'queued' AND before = 'running'
-"""
 STEP, ROOM = 50_000, 20_000  # by so much the next export's parts are larger; at most so much belongs to the rows
 
 
@@ -45,11 +41,6 @@ class Export:
         found = [call for call in list(stage.store.calls) if call.stored and (which := piece(call)) is not None
                  and which[0] == self.name and part in (None, which[1])]  # fmt: skip
         return sorted(found, key=lambda call: call.at)
-
-    def lost(self, stage: Stage) -> int:
-        """Runs whose worker was taken for lost."""
-        found: int = stage.value(LOST, self.job)
-        return found
 
     def seen(self, stage: Stage, marked: dict[int, str] | None = None) -> list[Moment]:
         """Its calls to the store, and what the tree wrote of its job. `marked`: remarks by a call's id()."""
