@@ -24,7 +24,7 @@ def check_works(stage: Stage) -> str:
             f"{len(ledger['effects'])} charge(s)",
             evidence=[answer.moment(), *evidence.calls(ledger)],
             costs="Somebody waits for money.",
-            look="shared/effects.py; hints/1.md of this exercise",
+            look=f"shared/effects.py; make hint-{stage.exercise.toml.number}",
             logs=["worker-io"],
         )
     return "one charge"
