@@ -17,7 +17,7 @@ help: # this page
 	@awk -F ':.*## ' '/^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z%-]+:.*## / {sub("%", "N", $$1); printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo 'BACKEND=rq (the default), celery-redis or celery-rabbitmq chooses the library. STACK=compose runs the demo in containers.'
-	@echo 'Nothing but Python 3.11 or newer is needed: PostgreSQL and Redis come inside wheels.'
+	@echo 'Nothing but Python 3.11 or 3.12 is needed: PostgreSQL and Redis come inside wheels. (3.13: gcc too; 3.14: a redis-server.)'
 
 ## Practise: briefs in exercises/*/README.md, your files in work/
 
