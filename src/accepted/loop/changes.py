@@ -1,7 +1,8 @@
 """Whether a file of a tree was saved.
 
-We look ourselves, instead of asking the system for events: a look at a tree of this size takes a millisecond, and sees
-a save on every file system, mounted and shared ones too, where events are lost.
+We look ourselves, instead of asking the system for events: a look at a tree of this size takes a millisecond, since it
+passes over what an installer puts there, and sees a save on every file system, mounted and shared ones too, where
+events are lost.
 """
 
 import os
@@ -26,6 +27,8 @@ def _within(folder: str, above: str) -> Iterator[tuple[str, tuple[int, int, int]
         entries = list(os.scandir(folder))
     except OSError:
         return
+    if above and any(entry.name == "pyvenv.cfg" for entry in entries):
+        return
     for entry in entries:
         if _passing(entry.name):
             continue
@@ -40,5 +43,7 @@ def _within(folder: str, above: str) -> Iterator[tuple[str, tuple[int, int, int]
 
 
 def _passing(name: str) -> bool:
-    """What editors and Python write beside a file."""
-    return name.startswith((".", "#")) or name.endswith(("~", ".pyc", ".tmp")) or name in ("__pycache__", "4913")
+    """What editors, Python and installers write beside a file."""
+    if name.startswith((".", "#")) or name.endswith(("~", ".pyc", ".tmp")):
+        return True
+    return name in ("__pycache__", "node_modules", "4913")
