@@ -48,7 +48,7 @@ def test_each_exercise_is_well_formed(number: int) -> None:
             "links to ../none.md, which is not there",
         ),
         ("known_bad/looks-then-acts.toml", "def once(", "def once", "known-bad looks-then-acts is no Python"),
-        ("known_bad/looks-then-acts.toml", "shared/effects", "shared/none", "known-bad looks-then-acts can't be laid"),
+        ("known_bad/looks-then-acts.toml", "shared/effects", "shared/none", "known-bad looks-then-acts does not fit"),
     ],
 )
 def test_what_is_wrong_is_named(copy: Path, path: str, old: str, new: str, said: str) -> None:
@@ -87,10 +87,10 @@ def test_a_missing_or_empty_file_is_named_and_no_crash(copy: Path) -> None:
 
 
 def test_a_new_exercise_can_be_read_and_says_what_it_still_lacks(tmp_path: Path) -> None:
-    folder = lay("rate-limits", tmp_path)
+    folder = lay("of-nobody", tmp_path)
     exercise = load(folder)
-    assert folder.name == f"{exercise.toml.number:02}-rate-limits"
-    assert exercise.toml.title == "Rate limits"
+    assert folder.name == f"{exercise.toml.number:02}-of-nobody"
+    assert exercise.toml.title == "Of nobody"
     assert exercise.toml.number > max(rung.number for rung in rungs()), "none that the ladder has for another"
     found = wrong(folder)
     assert "known_bad: 1 of at least 5" in found

@@ -1,4 +1,4 @@
-"""What an exercise is: exercise.toml and the folder around it, read with errors that name the line to mend."""
+"""What an exercise is: exercise.toml and the folder around it, read with errors that name the key to mend."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ def put(module: Path, change: Mapping[str, str], name: str) -> None:
         module.write_text(change["file"])
         return
     if not module.exists():
-        raise Problem(f"{name} does not fit", f"the tree has no {module.name}", "Mend its .toml.")
+        raise Problem(f"known-bad {name} does not fit", f"the tree has no {module.name}", "Mend its .toml.")
     text = module.read_text()
     if "code" in change:
         module.write_text(f"{text}\n\n{change['code']}")
