@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,22 @@ def test_a_journal_that_a_crash_has_spoilt_is_read_as_far_as_it_goes(accepted: T
         file.write(b'{"at": 1, "what": "gra\n[]\nnull\n\xff\xfe\n')
     graded(work, 4, "pass")
     assert said(accepted("score", "--json"))["next"] == 5
+
+
+def test_a_line_that_a_crash_has_torn_takes_no_other_with_it(accepted: Typed, work: Path) -> None:
+    with Work(work).journal.open("ab") as file:
+        file.write(b'{"at": 1, "what": "gra')
+    graded(work, 3, "pass")
+    assert said(accepted("score", "--json"))["next"] == 4
+
+
+def test_a_tree_that_was_thrown_away_is_not_brought_back_by_its_journal(accepted: Typed, work: Path) -> None:
+    before = found(work)
+    assert before
+    shutil.rmtree(work)
+    journal.add(before, "graded", exercise=3, verdict="pass")
+    assert not work.exists()
+    assert accepted("start").exit_code == 0
 
 
 def test_notes_that_can_not_be_read_are_no_licence_to_begin_anew(accepted: Typed, work: Path) -> None:

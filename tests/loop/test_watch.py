@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,53 @@ def test_ctrl_c_while_it_grades_leaves_nothing_running(tree: Path, terminal: Ter
     assert terminal.child.wait(60) == 130
     assert processes.until(lambda: all(map(processes.gone, began)), 10), began
     assert termios.tcgetattr(terminal.slave) == terminal.before
+
+
+def test_a_key_of_several_bytes_is_no_key(tree: Path, terminal: Terminal) -> None:
+    terminal.until(r"FAIL: 1 fail[\s\S]*q quit")
+    terminal.types("\x1b[H\x1bOQ\x1b[17~\x1b[1;5H\x1bh")  # Home, F2, F6, Ctrl-Home, Alt-H
+    terminal.types("l")
+    assert "hint" not in terminal.until(r"first[\s\S]*second[^\n]*\n"), "the list says what was shown"
+    assert terminal.child.poll() is None
+
+
+def test_notes_that_can_not_be_written_do_not_end_the_watch(tree: Path, terminal: Terminal) -> None:
+    terminal.until(r"FAIL: 1 fail[\s\S]*q quit")
+    Work(tree).journal.unlink()
+    Work(tree).journal.mkdir()
+    save(tree, "right")
+    terminal.until(r"cannot write .*journal.jsonl[\s\S]*PASS: 1 pass[\s\S]*q quit")
+    terminal.types("h")
+    terminal.until(r"cannot write .*journal.jsonl")
+    Work(tree).journal.rmdir()
+    save(tree, "right")
+    terminal.until(r"PASS: 1 pass")
+    assert verdicts(tree) == [(1, "pass")]
+
+
+def test_a_tree_that_is_thrown_away_while_it_is_graded_stays_away(tree: Path, terminal: Terminal) -> None:
+    terminal.until(r"FAIL: 1 fail[\s\S]*q quit")
+    save(tree, "slow")
+    asked = tree.parent / "asked"
+    assert processes.until(lambda: asked.read_text() == "slow", 30)
+    shutil.rmtree(tree)
+    terminal.until(r"saved: [\s\S]*cannot read .*Procfile[\s\S]*q quit")
+    terminal.types("h")
+    terminal.until(r"hint 1 of first")
+    assert not tree.exists(), "`accepted start` finds an empty place"
+
+
+def test_what_takes_too_long_to_end_is_not_said_to_be_gone(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("LEAVING", "0")
+    terminal: Terminal = request.getfixturevalue("terminal")
+    terminal.until(r"FAIL: 1 fail[\s\S]*q quit")
+    save(tree, "slow")
+    assert processes.until(lambda: (tree.parent / "asked").read_text() == "slow", 30)
+    terminal.types("\x03")
+    terminal.until("stopped; what it started is still ending")
+    assert terminal.child.wait(60) == 130
 
 
 def test_a_tree_that_goes_away_and_comes_back_is_no_end(tree: Path, terminal: Terminal) -> None:

@@ -2,8 +2,9 @@
 
 import fcntl
 import json
+import os
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 from accepted.grade.engine import Report
 from accepted.loop.work import Work
@@ -13,15 +14,25 @@ Event = dict[str, Any]
 
 
 def add(work: Work, what: str, **more: object) -> None:
-    """`what`: started, graded, hint, diff, caught-up, reset or restored. Raises Problem."""
-    line = json.dumps({"at": round(time.time(), 3), "what": what, **more}) + "\n"
+    """`what`: started, graded, hint, diff, caught-up, reset or restored. Where the tree was taken away meanwhile there
+    is nobody to tell. Raises Problem."""
+    line = json.dumps({"at": round(time.time(), 3), "what": what, **more}).encode() + b"\n"
     try:
-        work.journal.parent.mkdir(parents=True, exist_ok=True)
-        with work.journal.open("a") as file:
+        with work.journal.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(line)
+            file.write(line if _ended(file) else b"\n" + line)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise cannot_write(error.filename or work.journal, error) from error
+
+
+def _ended(file: BinaryIO) -> bool:
+    """Whether its last line is whole: a crash may have torn it."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def graded(work: Work, report: Report) -> None:

@@ -11,6 +11,8 @@ from types import FrameType
 from typing import Any, Self
 
 END = "\x04"  # Ctrl-D
+ESCAPE = "\x1b"
+TOGETHER = 0.02  # s within which the rest of a key that is several bytes follows
 
 
 class Keys:
@@ -35,11 +37,22 @@ class Keys:
             termios.tcsetattr(self.fd, termios.TCSADRAIN, self._before)
 
     def read(self, seconds: float) -> str:
-        """The next key, or "" where none came in time."""
+        """The next key, or "" where none came in time. A key that is several bytes, as Home and F2 are, is none."""
         if self.fd is None:
             threading.Event().wait(seconds)
             return ""
-        if not select.select([self.fd], [], [], seconds)[0]:
+        pressed = self._byte(seconds)
+        if pressed != ESCAPE:
+            return pressed
+        follows = self._byte(TOGETHER)
+        if follows == "O":
+            self._byte(TOGETHER)
+        while follows == "[" and " " <= self._byte(TOGETHER) <= "?":  # whatever else ends it
+            pass
+        return ""
+
+    def _byte(self, seconds: float) -> str:
+        if self.fd is None or not select.select([self.fd], [], [], seconds)[0]:
             return ""
         try:
             pressed = os.read(self.fd, 1)
@@ -47,7 +60,7 @@ class Keys:
             pressed = b""
         if not pressed:
             self.fd = None
-        return pressed.decode("ascii", "ignore")
+        return pressed.decode("latin-1")
 
     def _back(self, number: int, frame: FrameType | None) -> None:
         if self.fd is not None:

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import sys
 from pathlib import Path
 
 import click
@@ -72,7 +71,6 @@ def diff(number: int, directory: Path, as_json: bool) -> None:
             screen.line(screen.style(line, fg=colour) if colour else line)
     if not any(differences.values()):
         said.line(f"No difference: your modules of exercise {number} are the reference's.")
-    sys.stdout.flush()
 
 
 def paths(number: int, backend: str) -> list[str]:

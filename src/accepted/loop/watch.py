@@ -85,7 +85,8 @@ class Watch:
                 finally:
                     self._leave()
         except Interrupted:
-            self.screen.line("stopped; nothing is left running")
+            left = "what it started is still ending: the prompt is back when that is gone"
+            self.screen.line(f"stopped; {left if self._called_off else 'nothing is left running'}")
             return 130
         return 0
 
@@ -94,7 +95,7 @@ class Watch:
         first = last = 0.0  # of the saves that are not graded yet
         while True:
             key = keys.read(GLANCE)
-            if key in ("q", "Q", END) and key:
+            if key in ("q", "Q", END):
                 return
             self._pressed(key.lower())
             now, at = look(self.work.tree), time.monotonic()
@@ -108,7 +109,7 @@ class Watch:
             self._hear()
 
     def _begin(self) -> None:
-        """At most two called-off ones are still leaving while a new one runs: the machine is the learner's."""
+        """While one runs, at most one that was called off before it is still leaving: the machine is the learner's."""
         self._called_off = [one for one in self._called_off if not one.ended()]
         if not self._due or len(self._called_off) > 1:
             return
@@ -136,7 +137,10 @@ class Watch:
 
     def _over(self, report: Report) -> None:
         self._now = None
-        graded(self.work, report)
+        try:
+            graded(self.work, report)
+        except Problem as problem:
+            self.screen.line(f"   {problem.report()}")
         if self.as_json:
             click.echo(json.dumps(asdict(report)))
         file = self.results / f"{report.exercise:02}.json"
@@ -147,12 +151,15 @@ class Watch:
             self.screen.line(f"   {line}")
 
     def _pressed(self, key: str) -> None:
+        try:
+            self._do(key)
+        except Problem as problem:
+            self.screen.line(problem.report())
+
+    def _do(self, key: str) -> None:
         if key == "h":
-            try:
-                level, levels, text = revealing.reveal(self.number, None, self.work, self.root)
-                self.screen.line(f"\n{text}\n\n(hint {level} of {levels})")
-            except Problem as problem:
-                self.screen.line(problem.report())
+            level, levels, text = revealing.reveal(self.number, None, self.work, self.root)
+            self.screen.line(f"\n{text}\n\n(hint {level} of {levels})")
         elif key == "l":
             for line in table(standings(self.work, self.root)):
                 self.screen.line(line)
