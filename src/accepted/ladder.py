@@ -6,6 +6,9 @@ import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from accepted.stack.errors import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 EXERCISES = ROOT / "exercises"
@@ -24,17 +27,29 @@ class Rung:
 
 
 def rungs() -> list[Rung]:
-    """In order."""
-    table = tomllib.loads((EXERCISES / "ladder.toml").read_text())
-    return [
-        Rung(
-            int(number),
-            each["name"],
-            frozenset(path for kind in ("modules", "rq", "celery") for path in each.get(kind, [])),
-            frozenset(each.get("parts", [])),
+    """In order. Raises Problem."""
+    file = EXERCISES / "ladder.toml"
+    try:
+        table = tomllib.loads(file.read_text())
+    except ValueError as error:
+        raise Problem(f"{file} can't be read", str(error), "Mend the line that it names.") from error
+    return [_rung(file, number, each) for number, each in table.items()]
+
+
+def _rung(file: Path, number: str, each: Any) -> Rung:
+    if not number.isascii() or not number.isdigit():
+        raise Problem(
+            f"[{number}] in {file} is no exercise", "each is called by its number", "Give it that, such as [12]."
         )
-        for number, each in table.items()
-    ]
+    if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+        why = "each says what it is called, as its folder does after the number"
+        raise Problem(f"[{number}] in {file} has no name", why, f'Write name = "…" under [{number}].')
+    return Rung(
+        int(number),
+        each["name"],
+        frozenset(path for kind in ("modules", "rq", "celery") for path in each.get(kind, [])),
+        frozenset(each.get("parts", [])),
+    )
 
 
 def files(tree: Path) -> frozenset[str]:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,24 @@ def test_a_screen_that_can_not_show_the_marks_is_told_how(accepted: Typed) -> No
     )
     assert b"PYTHONUTF8=1" in done.stdout, done.stderr
     assert done.returncode == 1
+
+
+def test_a_folder_of_somebody_else_has_the_command_that_makes_it_yours(tmp_path: Path) -> None:
+    folder = tmp_path / "my kit"
+    folder.mkdir(mode=0o555)
+    nobody = "import os; from accepted.loop.machine import _writable; os.geteuid() or os.setuid(65534)\n"
+    code = nobody + "print(_writable().cure)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"""sudo chown "$USER" '{folder}'\n""", done.stderr
+
+
+def test_where_nobody_may_write_no_owner_is_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid():
+        pytest.skip("who is not root can be made the owner")
+    monkeypatch.chdir("/sys")
+    assert "cd to a folder on another file system" in machine._writable().cure
+
+
+def test_temporary_files_go_to_a_folder_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    assert "export TMPDIR=" in machine._writable().cure

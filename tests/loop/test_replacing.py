@@ -8,35 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from accepted.ladder import REFERENCE, START, compose, rungs
+from accepted.ladder import REFERENCE, START, rungs
 from accepted.loop import stash, turns
 from accepted.loop.exchange import replace
 from accepted.loop.work import Work, found
 from tests.loop.conftest import COMMAND, MINE, Typed, contents, said
-
-
-@pytest.mark.parametrize("at", [1, 4, 9])
-def test_a_start_at_an_exercise_is_the_tree_of_someone_who_did_all_below(accepted: Typed, here: Path, at: int) -> None:
-    outcome = said(accepted("start", "--at", str(at), "--backend", "celery-redis", "--json"))
-    assert contents(here / "work") == contents(compose(here / "expected", at - 1))
-    assert (outcome["next"], outcome["backend"], outcome["stash"]) == (at, "celery-redis", None)
-
-
-def test_a_second_start_goes_on_with_the_tree_that_is_there(accepted: Typed, work: Path) -> None:
-    before = contents(work)
-    outcome = said(accepted("start", "--backend", "celery-redis", "--json"))
-    assert contents(work) == before
-    assert (outcome["outcome"], outcome["next"], outcome["backend"]) == ("still there", 4, "celery-redis")
-
-
-def test_a_folder_with_something_else_in_it_is_left_alone(accepted: Typed, here: Path) -> None:
-    (here / "work").mkdir()
-    (here / "work/thesis.tex").write_bytes(MINE)
-    for arguments in (["start"], ["start", "--at", "3"], ["reset", "1"], ["catch-up", "3"], ["restore"]):
-        result = accepted(*arguments)
-        told = "something else in it" if arguments[0] == "start" else "is not a tree to work in"
-        assert result.exit_code == 1 and told in result.output, arguments
-    assert contents(here / "work") == {"thesis.tex": MINE}
 
 
 @pytest.mark.parametrize("arguments", [["start", "--at", "2"], ["catch-up", "9"], ["reset", "4"]], ids=" ".join)

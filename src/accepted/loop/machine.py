@@ -1,8 +1,10 @@
 """What this machine has of what the kit needs: a finding for each, with the one command that cures it."""
 
+import errno
 import os
 import platform
 import resource
+import shlex
 import shutil
 import sys
 import tempfile
@@ -138,7 +140,7 @@ def _disk() -> Finding:
             "disk",
             "missing",
             f"{free:.1f} GiB free in {where}, and a run takes up to 1",
-            f"free some of it: du -sh {where}/* | sort -h",
+            f"free some of it: du -sh {shlex.quote(where)}/* | sort -h",
         )
     return Finding("disk", "ok", f"{shutil.disk_usage(Path.cwd()).free / GIB:.0f} GiB free here")
 
@@ -160,12 +162,24 @@ def _open_files() -> Finding:
 
 
 def _writable() -> Finding:
-    for folder in (Path.cwd(), Path(tempfile.gettempdir())):
+    elsewhere = "mkdir -p ~/tmp && export TMPDIR=~/tmp"
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Finding("writable", "missing", "there is no folder for temporary files", elsewhere)
+    for folder in (Path.cwd(), temporary):
         try:
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
-            return Finding("writable", "missing", f"{folder}: {error.strerror}", f"sudo chown $USER {folder}")
-    return Finding("writable", "ok", f"{Path.cwd()} and {tempfile.gettempdir()}")
+            cure = elsewhere if folder == temporary else _to_write(folder, error)
+            return Finding("writable", "missing", f"{folder}: {error.strerror}", cure)
+    return Finding("writable", "ok", f"{Path.cwd()} and {temporary}")
+
+
+def _to_write(folder: Path, error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM) and os.geteuid():
+        return f'sudo chown "$USER" {shlex.quote(str(folder))}'
+    return "cd to a folder on another file system: this one takes no files"
 
 
 def _screen() -> Finding:

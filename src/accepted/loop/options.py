@@ -9,9 +9,21 @@ from click.shell_completion import CompletionItem
 from accepted.grade.exercise import folders
 from accepted.loop.work import DEFAULT
 
+
+def _with_a_name(ctx: click.Context, param: click.Parameter, tree: Path) -> Path:
+    """`.` and `..` have none, and the stashes are beside the tree, under its name."""
+    try:
+        tree = tree if tree.name not in ("", "..") else tree.resolve()
+    except FileNotFoundError:
+        raise click.BadParameter("the folder that you are in is gone; go to another with cd") from None
+    if not tree.name:
+        raise click.BadParameter(f"{tree} has no folder around it, where your stashes would be; name another")
+    return tree
+
+
 directory = click.option(
     "--dir", "directory", default=DEFAULT, show_default=True, type=click.Path(path_type=Path, file_okay=False),
-    help="The tree that you work in.",
+    callback=_with_a_name, help="The tree that you work in.",
 )  # fmt: skip
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON, and nothing else.")
 

@@ -105,7 +105,7 @@ def _composed(work: Work, at: int) -> Iterator[Path]:
         _, path, why = error.args[0][0]
         raise cannot_write(path, OSError(re.sub(r"^\[Errno \d+\] |: '.*", "", why))) from error
     except OSError as error:
-        raise cannot_write(error.filename or work.tree, error) from error
+        raise cannot_write(error.filename2 or error.filename or work.tree, error) from error
     finally:
         shutil.rmtree(private, ignore_errors=True)
 

@@ -77,7 +77,6 @@ class Work:
 
 def found(tree: Path = DEFAULT) -> Work | None:
     """The learner's tree in that folder, if there is one."""
-    tree = tree if tree.name and tree.name != ".." else tree.resolve()
     work = Work(tree)
     try:
         said = json.loads(work.about.read_text())
