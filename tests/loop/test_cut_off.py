@@ -123,8 +123,11 @@ def test_a_half_that_another_command_does_not_mend_stays_told(
     for typed in (["reset", "1"], ["reset", "1"], ["catch-up", "2"]):
         assert accepted(*typed).exit_code == 0
         assert "The last catch-up-6 was cut off" in accepted("score").output
-    (kept, *_) = stash.all_of(Work(work))
+    (kept, *_, half) = stash.all_of(Work(work))
     assert kept.name in accepted("score").output, "the way back is to whole files"
+    for chosen, told in ((kept, False), (half, True)):
+        assert accepted("restore", chosen.name).exit_code == 0
+        assert ("cut off" in accepted("score").output) is told, "and a stash of halves brings halves back"
     assert accepted("catch-up", "6").exit_code == 0
     assert "cut off" not in accepted("score").output
 

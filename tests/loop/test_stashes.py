@@ -9,6 +9,8 @@ import pytest
 
 from accepted.loop import journal, stash
 from accepted.loop.changes import look
+from accepted.loop.exchange import replace
+from accepted.loop.turns import alone
 from accepted.loop.work import Work
 from tests.loop.conftest import MINE, Typed, contents, said
 
@@ -29,6 +31,15 @@ def test_a_file_comes_back_where_a_folder_is_now(accepted: Typed, work: Path) ->
     assert contents(work) == before
     said(accepted("restore", later.name, "--json"))
     assert contents(work) == now, "and the folder where the file is"
+
+
+def test_a_file_where_a_folder_of_modules_has_to_be_gives_way(work: Path) -> None:
+    shutil.rmtree(work / "shared")
+    (work / "shared").write_bytes(MINE)
+    with alone(Work(work)) as whose:
+        kept = replace(whose, "catch-up-2", {"shared/deep/a.py": Path(__file__)}, print, print)
+    assert (work / "shared/deep/a.py").read_bytes() == Path(__file__).read_bytes()
+    assert kept and (kept / "shared").read_bytes() == MINE
 
 
 def test_what_else_is_in_a_folder_that_gives_way_is_moved_to_the_stash(accepted: Typed, work: Path) -> None:

@@ -18,11 +18,13 @@ Tell = Callable[[Work, Path], None]
 Then = Callable[[Path | None], None]
 
 
-def replace(work: Work, verb: str, wanted: Wanted, tell: Tell, then: Then) -> Path | None:
+def replace(
+    work: Work, verb: str, wanted: Wanted, tell: Tell, then: Then, notice: Path | None = None
+) -> Path | None:  # fmt: skip
     """Makes each path of the tree what is wanted, or takes it away (None). Returns the stash that holds all that was
     there, or None where nothing had to change. `tell` hears of the stash before anything changes. `then` writes down
-    what was done: until it has, Ctrl-C waits, and a crash leaves the notice that it was cut off. To be called within
-    `alone`. Raises Problem."""
+    what was done: until it has, Ctrl-C waits, and a crash leaves the notice that it was cut off. `notice`: one that
+    holds again afterwards, where such a file is there. To be called within `alone`. Raises Problem."""
     try:
         changing = {path: source for path, source in wanted.items() if not _is_so(work.tree, path, source)}
         _refuse_to_reach_through_links(work.tree, changing)
@@ -37,7 +39,9 @@ def replace(work: Work, verb: str, wanted: Wanted, tell: Tell, then: Then) -> Pa
                     durable.write(work.underway, f"{verb}\n{kept}\n".encode())
                 _exchange(work.tree, changing, kept)
             then(kept)
-            if before is None or before[0] == verb or whole:  # else another's half is still there
+            if notice and notice.exists():
+                durable.put(notice, work.underway)
+            elif before is None or before[0] == verb or whole:  # else another's half is still there
                 work.underway.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(error.filename or work.tree, error) from error
@@ -56,7 +60,7 @@ def _exchange(tree: Path, changing: Wanted, kept: Path) -> None:
     for path, source in sorted(changing.items()):
         if source is not None:
             _keep_newer(tree / path, kept / path)
-            for above in _above(tree, path):
+            for above in reversed(_above(tree, path)):
                 if not above.is_dir():
                     above.unlink(missing_ok=True)
             if _is_folder(tree / path):

@@ -94,7 +94,8 @@ def restore(stashed: Path | None, listing: bool, directory: Path, as_json: bool)
                 durable.put(chosen / stash.ABOUT, work.about)
             journal.add(work, "restored", stash=chosen.name, kept=stash.kept_at(chosen))
 
-        kept = replace(work, "restore", stash.restored(chosen, work.tree), said.put_away, note)
+        wanted = stash.restored(chosen, work.tree)
+        kept = replace(work, "restore", wanted, said.put_away, note, chosen / stash.UNDERWAY)
     said.outcome(tree=directory, restored=chosen, stash=kept)
     said.line(f"{directory} is as it was in {chosen}." if kept else f"Nothing had to change: {directory} is like it.")
 

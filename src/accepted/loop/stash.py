@@ -13,6 +13,7 @@ from accepted.loop.work import Work
 # Hidden, so no file of the tree:
 NOTE = ".stash.json"  # when it was made, and before what
 ABOUT = ".about.json"  # what was written down about the tree
+UNDERWAY = ".underway"  # the notice that the tree was half-way between two, where it was
 REST = ".rest"  # what stood in the way of a file and is no file of a tree, caches for one
 
 
@@ -25,8 +26,9 @@ def keep(work: Work, verb: str) -> Path:
         private.mkdir()
         durable.copy(work.tree, private, sorted(entries(work.tree)))
         durable.write(private / NOTE, json.dumps({"kept": kept, "before": verb}).encode() + b"\n")
-        if work.about.exists():
-            durable.write(private / ABOUT, work.about.read_bytes())
+        for note, name in ((work.about, ABOUT), (work.underway, UNDERWAY)):
+            if note.exists():
+                durable.put(note, private / name)
         return _named(private, work.stashes / f"{time.strftime('%Y%m%d-%H%M%S')}-{verb}")
     finally:
         shutil.rmtree(private, ignore_errors=True)
