@@ -8,6 +8,7 @@ from accepted.grade import evidence
 from accepted.grade.answer import Answer
 from accepted.grade.evidence import Moment
 from accepted.grade.keys import asked_by_natural_key
+from accepted.grade.lost import lost
 from accepted.grade.stage import BOOT, Stage
 from accepted.grade.verdict import Broken, Unknown
 
@@ -36,6 +37,7 @@ def works(stage: Stage) -> tuple[Answer, float]:
     stage.until(lambda: stage.state(answer.job or "") in OVER, patience)
     calls, state = stage.ledger(kind="charge")["calls"], stage.state(answer.job or "") or str(answer)
     if state != "succeeded" or len(calls) != 1:
+        excused(stage, answer.job or "", len(calls) - 1)
         raise broken(
             "one payout, nothing going wrong", "What succeeds is tried once.",
             f"expected one call and a job that succeeds within {patience:g} s, found {len(calls)} and {state}",
@@ -47,6 +49,11 @@ def works(stage: Stage) -> tuple[Answer, float]:
 def check_pool_stays_free(stage: Stage) -> str:
     scene = stage.played(waiting)
     if not scene.charged_at or scene.charged_at >= scene.free_at:
+        firsts = [calls[0]["at"] for mail in scene.mails if (calls := mail.calls(stage))]
+        if sum(at < scene.free_at for at in firsts) > SLOTS:
+            raise Unknown(
+                f"a fifth job was begun meanwhile, so {SLOTS} workers were not all asleep: the machine stalled"
+            )
         left, usual = scene.free_at - scene.asked_at, stage.played(works)[1]
         if left < RETRY_AFTER / 2 or usual > left / 2:
             found = f"{left:.1f} s were left, and without them it took {usual:.1f} s"
@@ -68,12 +75,14 @@ def check_spaced(stage: Stage) -> str:
     if len(found.late) < 2 * FEWEST:
         if len(scene.deliveries) < FEWEST:
             raise Unknown(f"{scene.expected} webhooks were to be refused, and {len(scene.deliveries)} were sent")
+        if not scene.over:
+            timely(scene, found, right=False)
         most = max(map(len, scene.deliveries.values()))
         rule = "What a partner can't do now (503) is tried again, soon enough to be of use."
         raise of_many(scene, found, rule, few.format(ATTEMPTS, scene.expected, f"found {most} at most"))
     grown = found.grown(LATE) >= CAP / 4
     if found.mean >= CAP / 4:  # lag can but lengthen: shorter waits are wrong on any machine
-        timely(found, grown)
+        timely(scene, found, grown)
     if not grown:
         raise of_many(
             scene, found, "Waits grow: their ceiling is RETRY_BASE, doubled with each attempt, up to RETRY_CAP.",
@@ -84,7 +93,7 @@ def check_spaced(stage: Stage) -> str:
 
 def check_spread(stage: Stage) -> str:
     scene, found = stage.played(waited)
-    timely(found, found.spread >= FULL)
+    timely(scene, found, found.spread >= FULL)
     if found.spread < FULL:
         raise of_many(
             scene, found, "Full jitter: a wait is drawn evenly between nothing and its ceiling, for each job anew.",
@@ -99,7 +108,7 @@ def check_wait_is_capped(stage: Stage) -> str:
     scene, found = stage.played(waited)
     last, before = found.beyond(ATTEMPTS - 1), found.beyond(ATTEMPTS - 2)
     longest = max(found.after[ATTEMPTS - 1], default=0)
-    timely(found, last - before <= 0.12)
+    timely(scene, found, last - before <= 0.12)
     if last - before > 0.12:
         raise of_many(
             scene, found, "The ceiling stops growing at RETRY_CAP.",
@@ -153,6 +162,7 @@ def check_retry_after_is_kept(stage: Stage) -> str:
         waited = second["at"] - first["ended"]
         soonest = min(soonest, waited)
         if waited < RETRY_AFTER - SLACK:
+            excused(stage, mail.job, 1)
             seen = timeline(mail.calls(stage), "too soon")
             raise broken(stimulus, rule, f"expected {RETRY_AFTER} s at least, found {waited:.2f} s", seen,
                          "The partner counts who does not listen, and locks your key out for a day.")  # fmt: skip
@@ -167,6 +177,9 @@ def judged(stage: Stage, mail: Mail, stimulus: str, rule: str, attempts: int, st
         raise Unknown(f"an e-mail of invoice {mail.invoice} was to be refused, and nobody tried to send it")
     now = stage.state(mail.job)
     if len(calls) != attempts or now != state:
+        excused(stage, mail.job, len(calls) - attempts)
+        if not stage.played(burst).over:
+            timely(*stage.played(waited), right=False)
         difference = f"expected {attempts} attempt(s) and job {mail.job[:8]} {state}, found {len(calls)} and {now}"
         seen = [*timeline(calls, "one too many", attempts), *mail.seen(stage)[len(calls) :]]
         raise broken(stimulus, rule, difference, seen)
@@ -179,11 +192,21 @@ def waited(stage: Stage) -> tuple[Burst, Waits]:
     return scene, waits(scene.deliveries, scene.lags)
 
 
-def timely(found: Waits, right: bool) -> None:
+def excused(stage: Stage, job: str, calls: int) -> None:
+    """Raises Unknown where so many calls too many are no more than the leases that ended while somebody was at work."""
+    if 0 < calls <= (times := lost(stage, job)):
+        raise Unknown(f"a lease of 15 s ended at work ({times} times): this machine is too busy")
+
+
+def timely(scene: Burst, found: Waits, right: bool) -> None:
     """Raises Unknown where lag could pass for waits, or for chance; who seems to be wrong is given every doubt."""
+    if not found.lags:
+        raise Unknown("no webhook that nobody refused was sent meanwhile, so nothing tells how busy this machine is")
     if (lag := found.lag if right else found.worst) > LATE:
         why = f"webhooks that nobody refused took {lag:.1f} s meanwhile"
         raise Unknown(f"{why}: this machine is too busy to tell a wait from a queue")
+    if not right and scene.stalled > LATE:
+        raise Unknown(f"for {scene.stalled:.1f} s this machine, or whoever looks for what is due, stood still")
 
 
 def of_many(scene: Burst, found: Waits, rule: str, difference: str, costs: str = "") -> Broken:

@@ -21,6 +21,9 @@ ENOUGH = "1-12"  # calls that are refused: who never stops would keep its own wo
 OVER = ("succeeded", "failed")
 SOON = 90.0  # s in which one job has to be over, also where it has a tenth of a laptop
 LONG = 120.0  # s for all; the ceilings of the waits add up to 11 s
+PAUSE = 0.4  # s between two looks at the burst
+OVERDUE = ("SELECT coalesce(max(extract(epoch FROM clock_timestamp() - due_at)), 0)::float8 FROM jobs"
+           " WHERE state = 'retrying' AND due_at < clock_timestamp()")  # fmt: skip
 
 
 @dataclass
@@ -49,13 +52,15 @@ class Waiting:
 
 @dataclass
 class Burst:
-    """`deliveries`: calls by webhook-id. `lags`: of the probes that were sent meanwhile."""
+    """`deliveries`: calls by webhook-id. `over`: all was seen. `lags`: of the probes that were sent meanwhile.
+    `stalled`: the longest, s, that the machine stood still, or that what was due waited for its scheduler."""
 
     mails: list[Mail]
     deliveries: dict[str, list[Call]]
     expected: int
     over: bool
     lags: list[Lag]
+    stalled: float = 0.0
 
     def told(self, what: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.told.startswith(what)]
@@ -131,8 +136,11 @@ def burst(stage: Stage) -> Burst:
     deliveries: dict[str, list[Call]] = {}
     probed: list[Call] = []
     open_ = list(mails)
+    looked, stalled = time.time(), 0.0
 
     def over() -> bool:
+        nonlocal looked, stalled
+        stalled = max(stalled, time.time() - looked - PAUSE, stage.value(OVERDUE))
         due.send(stage)
         deliveries.clear()
         probed.clear()
@@ -143,10 +151,11 @@ def burst(stage: Stage) -> Burst:
         if whole:
             calls = stage.ledger(kind="email", after=seq)["calls"]
             open_[:] = [mail for mail in open_ if not decided(stage, mail, calls)]
+        looked = time.time()
         return (whole and not open_) or nothing_left(stage)
 
-    ended = processes.until(over, LONG, pause=0.4)
-    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()))
+    ended = processes.until(over, LONG, pause=PAUSE)
+    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()), stalled)
 
 
 def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from findings import broken, from_the_end, frozen, marked, of
 from idle import idle, p95, too_costly
-from judging import backward, falls, gap_or_repeat, lost_or_twice, to_the_end
+from judging import backward, falls, gap_or_repeat, lost_or_twice, to_the_end, too_quiet
 from listening import heard_all
 from play import day, silence
 
@@ -22,10 +22,10 @@ def check_boots(stage: Stage) -> str:
 
 def check_shows_progress(stage: Stage) -> str:
     done = stage.played(day)
-    between = sorted({look.seen[1] for look in done.looks if 0 < look.seen[1] < 100})
+    between = sorted({look.seen[1] for look in done.views if 0 < look.seen[1] < 100})
     if not between:
         raise broken(
-            done, [look.moment() for look in done.looks],
+            done, [look.moment() for look in done.views],
             stimulus="a report of a year was asked for as PDF; GET of the job ten times a second",
             rule="Whoever asks is told how far the work is.",
             difference="expected a percent between 0 and 100, found none",
@@ -126,7 +126,7 @@ def check_tenant_stream_resumes(stage: Stage) -> str:
 def check_moves_forward(stage: Stage) -> str:
     done = frozen(stage)
     replay, cut = of(done.replay), of(done.cut)
-    looks = from_the_end(done.looks)
+    looks = from_the_end(done.views)
     views: list[tuple[str, Sequence[str], Sequence[Moment]]] = [
         (f"GET /jobs/{done.report[:8]}", [one.seen[0] for one in looks], [one.moment() for one in looks]),
         ("the job's events", [e.seen[0] for e in replay.events], [e.moment("replay") for e in replay.events]),
@@ -144,13 +144,13 @@ def check_moves_forward(stage: Stage) -> str:
                 difference=f"{who}: {odd}",
                 costs="A report that is there says 'running' again, for ever: who should end it has long gone.",
             )  # fmt: skip
-    return f"events: {len(replay.events)}, looks: {len(done.looks)}, never backward; frozen at {done.frozen_at[1]} %"
+    return f"events: {len(replay.events)}, looks: {len(done.views)}, never backward; frozen at {done.frozen_at[1]} %"
 
 
 def check_percent_never_falls(stage: Stage) -> str:
     done = frozen(stage)
     views: list[tuple[str, Sequence[int], Sequence[Moment]]] = [
-        (f"GET /jobs/{done.report[:8]}", [one.seen[1] for one in done.looks], [one.moment() for one in done.looks])
+        (f"GET /jobs/{done.report[:8]}", [one.seen[1] for one in done.views], [one.moment() for one in done.views])
     ]
     for who, one in (("the job's events", of(done.replay)), ("who comes back", of(done.cut))):
         views.append((who, [e.seen[1] for e in one.events], [e.moment(who) for e in one.events]))
@@ -167,7 +167,7 @@ def check_percent_never_falls(stage: Stage) -> str:
 def check_view_keeps_up(stage: Stage) -> str:
     done = stage.played(day)
     events = {event.key[1]: event.seen for event in of(done.replay).events}
-    for look in done.looks:
+    for look in done.views:
         odd = ""
         if not look.job:
             odd = f"no view: {look.answer}"
@@ -177,7 +177,7 @@ def check_view_keeps_up(stage: Stage) -> str:
             state, percent = events[look.seq]
             odd = f"{look.seen[0]} {look.seen[1]} % as event {look.seq}, which is {state} {percent} %"
         if odd:
-            near = [each.moment("this one" if each is look else "") for each in done.looks]
+            near = [each.moment("this one" if each is look else "") for each in done.views]
             raise broken(
                 done, [*near, *(event.moment("who listens") for event in of(done.steady).events)],
                 stimulus="GET of a job ten times a second, beside a client of its stream",
@@ -185,7 +185,7 @@ def check_view_keeps_up(stage: Stage) -> str:
                 difference=f"found {odd}",
                 costs="The stream says that it is done, the page asks for the file, and is told that it is not there.",
             )  # fmt: skip
-    return f"{len(done.looks)} looks, none behind the stream, none unlike it"
+    return f"{len(done.views)} looks, none behind the stream, none unlike it"
 
 
 def check_heartbeats(stage: Stage) -> str:
@@ -194,9 +194,9 @@ def check_heartbeats(stage: Stage) -> str:
     counted = []
     for who, one in quiet.items():
         comments = [at for each in one.connections for at in each.comments]
-        longest = one.quiet(done.over if one is done.stranger else one.events[-1].at if one.events else done.over)
-        if not comments or longest > silence(done.looks):
-            found = f"{len(comments)} comments, and {longest:.1f} s in which nothing came"
+        times = one.quiet(done.over if one is done.stranger else one.events[-1].at if one.events else done.over)
+        if too_quiet(times, len(comments), silence(done.looks)):
+            found = f"{len(comments)} comments, and {times[-1]:.1f} s in which nothing came"
             raise broken(
                 done, [*(Moment(at, f"{who}: a comment") for at in comments), *(e.moment(who) for e in one.events)],
                 stimulus="two streams stayed open; SSE_HEARTBEAT is 0.5 s",

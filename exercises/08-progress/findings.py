@@ -9,6 +9,7 @@ from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
+FAR = 80  # percent: whoever takes over later than that has nothing left to do twice
 LOOK = "shared/progress.py, shared/stream.py; make hint-8"
 
 
@@ -20,8 +21,9 @@ def broken(done: Day, seen: Sequence[Moment], *, stimulus: str, rule: str, diffe
 def frozen(stage: Stage) -> Day:
     """The day, where its report's worker was frozen in the middle."""
     done: Day = stage.played(day)
-    if done.frozen_at[0] in OVER or not done.frozen_at[1]:
-        raise Unknown(f"the report's worker was to be frozen half-way, and it was {done.frozen_at[0]} by then")
+    if done.frozen_at[0] in OVER or not 0 < done.frozen_at[1] <= FAR:
+        state, percent = done.frozen_at
+        raise Unknown(f"the report's worker was to be frozen half-way, and it was {state} at {percent} % by then")
     return done
 
 

@@ -53,3 +53,14 @@ def lost_or_twice(heard: Sequence[tuple[str, int]], wanted: Iterable[tuple[str, 
         if (times := heard.count(key)) != 1:
             return key, "never came" if not times else f"came {times} times"
     return ("", 0), ""
+
+
+def too_quiet(times: Sequence[float], comments: int, most: float) -> bool:
+    """Whether a stream was silent longer than it may, of the times (s, in order) in which nothing came on it.
+
+    Once it may be: a machine that stalls for long does so once. And where never two seconds passed without an event,
+    nothing had to be said.
+    """
+    longest, second = times[-1], times[-2] if len(times) > 1 else 0.0
+    usual = sum(times) / len(times)
+    return (not comments and longest > 2) or second > most or longest > 3 * most or usual > most / 2

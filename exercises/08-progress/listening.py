@@ -16,6 +16,7 @@ from billing.seed import token
 LOOK_UP = 0.1  # s after which a client that hears nothing looks whether it is to stop
 CONNECT = 30.0  # s
 SILENCE = 8.0  # s, where SSE_HEARTBEAT is half of one
+AGAIN, LATER = 20, 0.5  # times that "not now" is taken for an answer, s apart
 OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -58,7 +59,7 @@ class Connection:
 
 class Listener(threading.Thread):
     """Follows a stream until `stop()`, its end or an answer other than 200. With `cut` it hangs up after so many events
-    each time, and comes back with the last id."""
+    each time, and comes back with the last id. Who is told to come back later (503) does so, a number of times."""
 
     def __init__(
         self, stage: Stage, path: str, tenant: str | None, *, cut: int = 0, last_id: str | None = None
@@ -91,14 +92,14 @@ class Listener(threading.Thread):
         self.join(CONNECT + 5)
         return self
 
-    def quiet(self, until: float) -> float:
-        """The longest time (s) in which nothing at all came, on any one connection that was open."""
-        longest = 0.0
+    def quiet(self, until: float) -> list[float]:
+        """The times (s) in which nothing at all came, on any one connection that was open, the longest last."""
+        found = [0.0]
         for number, one in enumerate(self.connections):
             end = self.connections[number + 1].at if number + 1 < len(self.connections) else until
             heard = sorted([one.at, *one.comments, *(e.at for e in self.events if e.connection == number), end])
-            longest = max([longest, *(b - a for a, b in pairwise(heard))])
-        return longest
+            found += (b - a for a, b in pairwise(heard))
+        return sorted(found)
 
     def run(self) -> None:
         while not self._leave.is_set():
@@ -108,9 +109,17 @@ class Listener(threading.Thread):
                 again = self._follow(one)
             except OSError:
                 again = True
-            if not again:
+            if not again and not self._comes_again():
                 return
-            self._leave.wait(0.02)
+            self._leave.wait(LATER if one.status == 503 else 0.02)
+
+    def _comes_again(self) -> bool:
+        """Whether its last answer was "not now", and not for too long."""
+        last = self.connections[-AGAIN:]
+        more = self.status == 503 and not (len(last) == AGAIN and all(one.status == 503 for one in last))
+        if not more:
+            self.told.set()
+        return more
 
     def _follow(self, one: Connection) -> bool:
         """Returns whether to come back."""
@@ -127,7 +136,8 @@ class Listener(threading.Thread):
                 if not one.status and b"\r\n\r\n" in data:
                     head, data = data.split(b"\r\n\r\n", 1)
                     one.status = int(head.split()[1])
-                    self.told.set()
+                    if one.status != 503:
+                        self.told.set()
                 if one.status == 200:
                     *blocks, data = data.split(b"\n\n")
                     for block in blocks:
@@ -136,7 +146,8 @@ class Listener(threading.Thread):
                             return True
                 if not came:
                     one.ended = True
-                    self.told.set()
+                    if one.status != 503:
+                        self.told.set()
                     return one.status == 200 and not (self.over and not self.cut)
         return True
 

@@ -17,7 +17,7 @@ from accepted.grade import messages
 from accepted.grade.answer import Answer
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import OTHER, TENANT, Stage
+from accepted.grade.stage import OTHER, STALL, TENANT, Stage
 from accepted.grade.verdict import Broken, Unknown
 from billing.seed import PERIOD
 
@@ -47,6 +47,11 @@ class Look:
         return str(self.job.get("state")), int(self.job.get("percent") or 0)
 
     @property
+    def answered(self) -> bool:
+        """Whether it was a view at all: "not now" (503) and silence are none, and for a moment both may be."""
+        return self.answer.status not in (0, 503)
+
+    @property
     def seq(self) -> int:
         return int(self.job.get("seq") or 0)
 
@@ -74,6 +79,12 @@ class Day:
     looks: list[Look] = field(default_factory=list)
     marks: list[Moment] = field(default_factory=list)
     over: float = 0.0
+
+    @property
+    def views(self) -> list[Look]:
+        """The looks that were answered; all of them, where most were not."""
+        found = [look for look in self.looks if look.answered]
+        return found if 2 * len(found) > len(self.looks) else self.looks
 
     def mark(self, what: str) -> None:
         self.marks.append(Moment(time.time(), what))
@@ -107,8 +118,14 @@ def day(stage: Stage) -> Day:
         looking.result()
     done.away = listening(stage, since, TENANT)
     ids = {done.report, *done.others}
-    tenants = (done.tenant, done.tenant_cut, done.away)
-    stage.until(lambda: done.cut.over and all(ids <= _heard_end(one) for one in tenants), silence(done.looks))
+    tenants, quiet = (done.tenant, done.tenant_cut, done.away), silence(done.looks)
+    clients = (done.cut, *tenants)
+
+    def heard() -> bool:  # all there is, or nothing for so long that no more will come
+        whole = done.cut.over and done.steady.over and all(ids <= _heard_end(one) for one in tenants)
+        return whole or all(one.still(quiet) for one in clients)
+
+    stage.until(heard, SOON)
     done.replay = heard_all(stage, path, TENANT)
     done.over = time.time()
     for one in (done.steady, done.cut, done.tenant, done.tenant_cut, done.away, done.stranger):
@@ -156,8 +173,8 @@ def _late_commit(stage: Stage, done: Day) -> None:
         key = f"late-{stage.seed}"
         payout = pool.submit(stage.ask, "POST", "/v1/payouts", stage.payout(key), key=key, seconds=30)
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'idempotency_keys'::regclass"
-        stage.until(lambda: payout.done() or stage.value(waits) > 0, 5)
-        done.late_was_held = not payout.done()
+        stage.until(lambda: payout.done() or stage.value(waits) > 0, STALL)
+        done.late_was_held = not payout.done() and stage.value(waits) > 0
         done.mark("a payout's transaction is held open" if done.late_was_held else "a payout is accepted")
         until = time.monotonic() + HELD
         asked = [{"method": "POST", "path": f"/v1/invoices/{number}/email", "body": {}} for number in _invoices(stage)]

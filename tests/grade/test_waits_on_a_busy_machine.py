@@ -74,11 +74,19 @@ def exercise() -> Iterator[SimpleNamespace]:
 
 
 def judged(
-    exercise: SimpleNamespace, check: str, draw: Draw, seconds: float, late: Late = in_time, since: float = 0.0
+    exercise: SimpleNamespace,
+    check: str,
+    draw: Draw,
+    seconds: float,
+    late: Late = in_time,
+    since: float = 0.0,
+    stalled: float = 0.0,
+    probed: bool = True,
 ) -> str:
     """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds (before `since`:
     20 ms), and a probe being so `late` besides, by the second at which it is sent."""
     scene, checks = played(exercise, draw, seconds, late, since), exercise.checks
+    scene.stalled, scene.lags = stalled, scene.lags if probed else []
     stage = SimpleNamespace(played=lambda act: scene if act is checks.burst else act(stage))
     try:
         getattr(checks, f"check_{check}")(stage)
@@ -142,3 +150,20 @@ def test_on_a_busy_machine_nobody_is_judged_by_how_long_he_queued(exercise: Simp
 def test_waits_that_are_too_short_are_wrong_on_a_busy_machine_too(exercise: SimpleNamespace) -> None:
     assert judged(exercise, "spaced", no_wait, 0.02, late=lambda at: 2.0) == "fail", "lag can but lengthen what is seen"
     assert judged(exercise, "spaced", full_jitter, 0.02, late=lambda at: 2.0) == "unknown"
+
+
+def test_a_scheduler_that_stands_still_while_probes_pass_it_by_is_no_wait_without_a_cap(
+    exercise: SimpleNamespace,
+) -> None:
+    """What is due waits for whoever looks for it; a probe is due at once."""
+
+    def overtaken(rng: Random, attempt: int) -> float:
+        return full_jitter(rng, attempt) + (4.0 if attempt == 4 else 0.0)
+
+    assert judged(exercise, "wait_is_capped", overtaken, 0.02, stalled=4.0) == "unknown"
+    assert judged(exercise, "wait_is_capped", overtaken, 0.02) == "fail", "where nothing stood still it is the tree's"
+
+
+def test_where_nothing_tells_how_busy_the_machine_is_nobody_passes(exercise: SimpleNamespace) -> None:
+    assert judged(exercise, "spaced", full_jitter, 0.02, probed=False) == "unknown"
+    assert judged(exercise, "spaced", no_wait, 0.02, probed=False) == "fail", "too short on any machine"

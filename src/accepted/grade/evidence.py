@@ -77,6 +77,6 @@ def job_events(database: str, job_ids: Iterable[str]) -> list[Moment]:
     import psycopg
 
     statement = "SELECT extract(epoch FROM at)::float8, job_id, state, message FROM job_events WHERE job_id = ANY(%s)"
-    with psycopg.connect(database, connect_timeout=5) as c:
+    with psycopg.connect(database, connect_timeout=20) as c:
         rows = c.execute(statement, (list(job_ids),)).fetchall()
     return [Moment(at, f"job {str(job)[:8]} {state}" + (f": {said}" if said else "")) for at, job, state, said in rows]

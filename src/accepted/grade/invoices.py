@@ -18,5 +18,5 @@ FROM made, generate_series(1, %(lines)s) AS n
 def write(database: str, tenant: str, day: str, numbers: list[str], lines: int, wide: int, more: int = 0) -> None:
     """One open invoice of that day for each number, of so many lines of `wide` bytes; the first has `more`."""
     same = {"tenant": tenant, "day": day, "lines": lines, "wide": wide, "more": more}
-    with psycopg.connect(database, connect_timeout=5) as c, c.cursor() as cursor:
+    with psycopg.connect(database, connect_timeout=20) as c, c.cursor() as cursor:
         cursor.executemany(_ADD, [{**same, "number": number} for number in numbers])

@@ -62,7 +62,7 @@ class Rq:
     """A list of ids for each queue, and a hash for each message."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=5)
+        self._redis = redis.Redis.from_url(url, socket_timeout=20)
 
     def lengths(self) -> dict[str, int]:
         keys = [key.decode() for key in self._redis.scan_iter(f"{PREFIX}*", count=500)]
@@ -101,7 +101,7 @@ class CeleryRedis:
     """A list of JSON envelopes for each queue, the newest first."""
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(url, socket_timeout=5)
+        self._redis = redis.Redis.from_url(url, socket_timeout=20)
 
     def lengths(self) -> dict[str, int]:
         keys = [key.decode() for key in self._redis.scan_iter("*", count=500, _type="list")]
@@ -198,7 +198,7 @@ class CeleryRabbitMQ:
         at = self._url
         return amqp.Connection(
             f"{at.hostname}:{at.port or 5672}", at.username or "guest", at.password or "guest",
-            virtual_host=at.path[1:] or "/", connect_timeout=5, confirm_publish=True,
+            virtual_host=at.path[1:] or "/", connect_timeout=20, confirm_publish=True,
         )  # fmt: skip
 
 

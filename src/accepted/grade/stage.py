@@ -38,7 +38,8 @@ LOOK_AT_NOTHING = (
 )
 # To read all of the machine's certificates takes longer than most answers, and plain HTTP on the loopback needs none.
 PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
-PATIENCE = 5.0  # s that a client waits for an answer, unless the check says otherwise
+PATIENCE = 15.0  # s that a client waits for an answer, unless the check says otherwise
+STALL = 20.0  # s that a machine may stall without a word being judged that was only late
 
 
 class Stage:
@@ -130,6 +131,15 @@ class Stage:
             said = None
         return Answer(shown, at, ms, got.status_code, got.headers, got.text, said)
 
+    def asked(self, *request: Any, **more: Any) -> Answer:
+        """As `ask`; who is told to come back (5xx) does so, a few times: one that is always refused stays refused."""
+        for pause in (0.5, 1.0, 2.0):
+            answer = self.ask(*request, **more)
+            if answer.status < 500:
+                return answer
+            self.until(lambda: False, pause)
+        return self.ask(*request, **more)
+
     def at_once(self, requests: Sequence[Mapping[str, Any]], side_by_side: int) -> list[Answer]:
         """Each is the arguments of `ask`; the answers come in the same order."""
         with ThreadPoolExecutor(side_by_side) as pool:
@@ -137,7 +147,10 @@ class Stage:
 
     def state(self, job: str) -> str:
         """The job's state as its user sees it; empty where nothing is answered."""
-        answer = self.ask("GET", f"/jobs/{job}")
+        for _ in range(2):  # "not now" and silence are a machine's answers, not a tree's
+            answer = self.ask("GET", f"/jobs/{job}", seconds=STALL / 2)
+            if answer.status not in (0, 503):
+                break
         found = answer.body.get("job") if isinstance(answer.body, dict) else None
         return str(found.get("state", "")) if isinstance(found, dict) else ""
 
@@ -168,7 +181,7 @@ class Stage:
     def _witness(self) -> psycopg.Connection[Any]:
         """A connection of the grader's own."""
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self.stack.addresses.database, connect_timeout=5, autocommit=True)
+            self._connection = psycopg.connect(self.stack.addresses.database, connect_timeout=20, autocommit=True)
             self._done.callback(self._connection.close)
         return self._connection
 
@@ -192,11 +205,11 @@ class Stage:
 
     def play(self, *rules: Mapping[str, object]) -> None:
         """The partner's faults from now on; none lifts them."""
-        self._partner.put("/faults", json={"rules": list(rules)}, timeout=5).raise_for_status()
+        self._partner.put("/faults", json={"rules": list(rules)}, timeout=STALL).raise_for_status()
 
     def ledger(self, **wanted: str | int) -> dict[str, list[dict[str, Any]]]:
         """What the partner saw; `after` a seq, if that is given."""
-        found: dict[str, list[dict[str, Any]]] = self._partner.get("/ledger", params=wanted, timeout=5).json()
+        found: dict[str, list[dict[str, Any]]] = self._partner.get("/ledger", params=wanted, timeout=STALL).json()
         return found
 
     def seq(self) -> int:
