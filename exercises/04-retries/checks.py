@@ -32,7 +32,7 @@ def check_keys(stage: Stage) -> str:
 
 def works(stage: Stage) -> tuple[Answer, float]:
     """A payout, and the seconds from asking for it to its charge, nothing going wrong."""
-    answer = stage.ask("POST", "/v1/payouts", stage.payout(), key=f"works-{stage.seed}", seconds=30)
+    answer = stage.asked("POST", "/v1/payouts", stage.payout(), key=f"works-{stage.seed}", seconds=30)
     patience = BOOT + SOON  # its workers may just be starting
     stage.until(lambda: stage.state(answer.job or "") in OVER, patience)
     calls, state = stage.ledger(kind="charge")["calls"], stage.state(answer.job or "") or str(answer)

@@ -51,7 +51,7 @@ def invoices(stage: Stage, number: int, tenant: str = TENANT) -> list[int]:
 
 
 def ask(stage: Stage, invoice: int, told: str) -> Mail:
-    answer = stage.ask("POST", f"/v1/invoices/{invoice}/email", {}, seconds=30)
+    answer = stage.asked("POST", f"/v1/invoices/{invoice}/email", {}, seconds=30)
     accepted(answer)
     return Mail(invoice, told, answer)
 

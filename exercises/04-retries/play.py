@@ -132,7 +132,7 @@ def burst(stage: Stage) -> Burst:
         *(ask(stage, one, "hopeless") for one in parts.hopeless),
     ]
     for one in parts.fanouts:
-        accepted(stage.ask("PUT", f"/v1/invoices/{one}", {"status": "open"}, seconds=30))
+        accepted(stage.asked("PUT", f"/v1/invoices/{one}", {"status": "open"}, seconds=30))
     deliveries: dict[str, list[Call]] = {}
     probed: list[Call] = []
     open_ = list(mails)

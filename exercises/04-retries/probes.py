@@ -44,7 +44,7 @@ class Probes:
         if not self.left or time.time() < max(self.asked.values(), default=0.0) + pause:
             return
         invoice = self.left.pop()
-        answer = stage.ask("PUT", f"/v1/invoices/{invoice}", {"status": "open"}, tenant=OTHER, seconds=30)
+        answer = stage.asked("PUT", f"/v1/invoices/{invoice}", {"status": "open"}, tenant=OTHER, seconds=30)
         accepted(answer)
         self.asked[invoice] = answer.at
 

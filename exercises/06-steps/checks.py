@@ -174,7 +174,7 @@ def stored_once(
 
 def attempts(stage: Stage, one: Export) -> int:
     """Runs that failed, and the one that went well."""
-    answer = stage.ask("GET", f"/jobs/{one.job}", seconds=10)
+    answer = stage.asked("GET", f"/jobs/{one.job}", seconds=10)
     job = answer.body.get("job") if isinstance(answer.body, dict) else None
     return int(job.get("attempts") or 1) if isinstance(job, dict) else 1
 

@@ -82,7 +82,7 @@ def write(stage: Stage, name: str) -> None:
 def ask(stage: Stage, name: str) -> Export:
     """Raises Broken where it is not accepted."""
     first, last = month(name)
-    answer = stage.ask("POST", "/v1/reports", {"format": "csv", "from": first, "to": last}, seconds=20)
+    answer = stage.asked("POST", "/v1/reports", {"format": "csv", "from": first, "to": last}, seconds=20)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="A report is accepted with 202.",

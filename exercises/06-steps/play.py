@@ -137,7 +137,7 @@ def played(stage: Stage) -> Scene:
 
 def _run(stage: Stage) -> tuple[object, float]:
     """When the slow export's present run began, and for how many seconds it goes on."""
-    with psycopg.connect(stage.stack.addresses.database, connect_timeout=5) as c:
+    with psycopg.connect(stage.stack.addresses.database, connect_timeout=20) as c:
         return c.execute(_RUN, (month("slow")[0],)).fetchone() or (None, 0.0)
 
 

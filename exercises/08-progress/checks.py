@@ -133,7 +133,7 @@ def check_moves_forward(stage: Stage) -> str:
         ("who comes back", [e.seen[0] for e in cut.events], [e.moment("who comes back") for e in cut.events]),
     ]
     ended, last = [one.seen[0] for one in looks[-1:]], [one.moment() for one in looks[-1:]]
-    final = stage.ask("GET", f"/jobs/{done.report}")
+    final = stage.asked("GET", f"/jobs/{done.report}")
     views.append(("GET at the end", [*ended, stage.state(done.report)], [*last, final.moment()]))
     for who, states, moments in views:
         place, odd = backward(states)

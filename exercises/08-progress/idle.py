@@ -40,7 +40,7 @@ def idle(stage: Stage) -> Idle:
     done = Idle()
     stopped(stage, "worker-cpu", "worker-io", "relay", "scheduler")
     body = {"format": "csv", "from": f"{PERIOD[0]}", "to": f"{PERIOD[0]}"}
-    waits = stage.ask("POST", "/v1/reports", body, seconds=20, tenant=OTHER)
+    waits = stage.asked("POST", "/v1/reports", body, seconds=20, tenant=OTHER)
     if waits.status != 202 or not waits.job:
         raise refused(waits)
     done.base = _asked(stage)

@@ -216,7 +216,7 @@ def _look(stage: Stage, done: Day, leave: threading.Event) -> None:
 
 def _since(stage: Stage) -> str:
     """The tenant's stream from now on, for somebody who comes later."""
-    answer = stage.ask("GET", "/jobs", seconds=20)
+    answer = stage.asked("GET", "/jobs", seconds=20)
     found = urlsplit(str((answer.body or {}).get("links", {}).get("events", "")))
     return f"{found.path or '/events'}?{found.query}"
 
@@ -227,7 +227,7 @@ def _invoices(stage: Stage) -> list[int]:
 
 
 def _asked(stage: Stage, method: str, path: str, body: Any, tenant: str = TENANT) -> str:
-    answer = stage.ask(method, path, body, seconds=20, tenant=tenant)
+    answer = stage.asked(method, path, body, seconds=20, tenant=tenant)
     if answer.status != 202 or not answer.job:
         raise refused(answer)
     return answer.job
