@@ -87,7 +87,7 @@ def check_url_opens_one_file(stage: Stage) -> str:
         return {what: other for what, other in tried.items() if other}
 
     put_in = refused(stage, ours, swapped, rule)
-    return f"nothing of {OTHER} for {TENANT}: by its job, by its URL, by ids put into our own ({put_in})"
+    return f"nothing of {OTHER} for {TENANT}: by its job, by its URL, by ids put into our own ({put_in} tried)"
 
 
 def check_workers_killed(stage: Stage) -> str:

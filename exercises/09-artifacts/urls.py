@@ -42,12 +42,19 @@ def _others(value: str) -> Iterator[tuple[str, str]]:
     if value.isdigit():
         found = [("made later", str(int(value) + 3600)), ("made far later", "9" * len(value))]
     else:
-        # Not at its end: there base64 has bits that mean nothing. And by more than such bits, wherever its end is.
-        at = len(value) // 2
-        other = "A" if value[at : at + 1] in "0123456789wxyz+/-_" else "0"
-        found = [("changed in the middle", value[:at] + other + value[at + 1 :]), ("cut short", value[:8])]
-        found.append(("made empty", ""))
+        # Not the last: there base64 has bits that mean nothing. And twice: a token may have what it tells in front, and
+        # its signature behind.
+        found = [(f"changed {where}", _put(value, at)) for where, at in (
+            ("in the middle", len(value) // 2), ("near its end", max(0, len(value) - 4)),
+        )]  # fmt: skip
+        found += [("cut short", value[:8]), ("made empty", "")]
     return ((what, other) for what, other in found if other != value)
+
+
+def _put(value: str, at: int) -> str:
+    """With another character at this place; it differs in more than such bits."""
+    other = "A" if value[at : at + 1] in "0123456789wxyz+/-_" else "0"
+    return value[:at] + other + value[at + 1 :]
 
 
 def with_ids_of(stage: Stage, url: str, one: Report, other: Report) -> str | None:
