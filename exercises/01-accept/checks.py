@@ -1,19 +1,16 @@
 """Exercise 1, judged from outside: HTTP, and rows in Postgres."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 from bad_input import REPORT, requests
 from findings import LOOK, key_broken, rows
+from play import BURST, ROUNDS, SIDE_BY_SIDE, in_flight, quickest
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, Answer, Stage
 from accepted.grade.verdict import Broken, Unknown
-from billing.seed import PERIOD
 
-AT_ONCE = 2.0  # s in which an answer that waits for nothing is there, on the slowest laptop
-BURST, SIDE_BY_SIDE = 32, 8
+AT_ONCE, TRIES = 2.0, 3  # s in which an answer that waits for nothing is there; a stall may cost one of so many tries
 TABLES = ("reports", "payouts", "jobs", "outbox", "idempotency_keys")
 
 
@@ -36,7 +33,10 @@ def check_answers_at_once(stage: Stage) -> str:
     stage.ask("GET", "/jobs")  # its first connection to Postgres is no part of what is measured
     frozen = stage.freeze_store()
     try:
-        answer = stage.ask("POST", "/v1/reports", REPORT, seconds=AT_ONCE)
+        for _ in range(TRIES):
+            answer = stage.ask("POST", "/v1/reports", REPORT, seconds=AT_ONCE)
+            if answer.status:
+                break
     finally:
         stage.thaw_store()
 
@@ -53,7 +53,7 @@ def check_answers_at_once(stage: Stage) -> str:
         )
 
     if not answer.status:
-        raise broken(f"expected 202 within {AT_ONCE:g} s, found {answer}")
+        raise broken(f"expected 202 within {AT_ONCE:g} s, found {answer}, and so {TRIES} times")
     if answer.status != 202:
         raise broken(f"expected 202, found {answer.status}: {answer.text[:120]}")
     for header in ("Location", "Retry-After"):
@@ -156,15 +156,25 @@ def check_same_key_same_answer(stage: Stage) -> str:
     payouts, reports = seen[:3], seen[3:]
     for group in (payouts, reports):
         for answer in group:
-            same = (answer.status, answer.job, answer.text) == (202, group[0].job, group[0].text)
-            if not same:
+            where = answer.headers.get("Location")
+            also = [text for text, differs in (
+                ("another body", answer.text != group[0].text),
+                (f"Location {where}", where != group[0].headers.get("Location")),
+            ) if differs]  # fmt: skip
+            if answer.status != 202 or answer.job != group[0].job or also:
                 raise key_broken(
                     f"{group[0].request.partition(' Idem')[0]} several times, with one key and one body",
                     "The same request with the same key has one answer: status, Location and body, to the byte.",
                     f"expected 202 and job {group[0].job}, found {answer}"
-                    + ("" if answer.job != group[0].job else ", with another body"),
+                    + (f", with {' and '.join(also)}" if answer.job == group[0].job and also else ""),
                     seen, answer,
                 )  # fmt: skip
+    if reports[0].job == payouts[0].job:
+        raise key_broken(
+            "POST /v1/reports with a key that POST /v1/payouts has used",
+            "A key counts for one tenant, method and route.",
+            f"expected a job of its own, found {reports[0]}", seen, reports[0],
+        )  # fmt: skip
     if theirs.status != 202 or theirs.job == reports[0].job:
         raise key_broken(
             f"POST /v1/reports with a key that another tenant has used ({OTHER})",
@@ -188,17 +198,11 @@ def check_same_key_other_body(stage: Stage) -> str:
 
 
 def check_same_key_in_flight(stage: Stage) -> str:
-    key, database = f"flight-{stage.seed}", stage.stack.addresses.database
-    with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as lock:
-        lock.execute("LOCK TABLE jobs IN SHARE MODE")  # what reads goes on; who writes a job waits, with all it holds
-        held = Moment(time.time(), "writes to the table jobs are held up by the grader's lock")
-        first = pool.submit(stage.ask, "POST", "/v1/reports", REPORT, key=key, seconds=8.0)
-        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass"
-        if not stage.until(lambda: first.done() or stage.value(waits) > 0, 4) or first.done():
-            raise Unknown("the first request was to wait for the table jobs, and did not")
-        second = stage.ask("POST", "/v1/reports", REPORT, key=key, seconds=3.0)
-        lock.rollback()
-        answered = first.result()
+    for n in range(TRIES):  # a stall may come just here: the first scene that ends well counts, else the last
+        key = f"flight-{stage.seed}-{n}"
+        held, answered, second = in_flight(stage, key)
+        if second.status == 409:
+            break
     seen = [answered, second]
     if second.status != 409 or not second.headers.get("Retry-After"):
         found = f"{second}" + (" without Retry-After" if second.status == 409 else "")
@@ -209,7 +213,9 @@ def check_same_key_in_flight(stage: Stage) -> str:
         )  # fmt: skip
         broken.evidence.insert(0, held)
         raise broken
-    third = stage.ask("POST", "/v1/reports", REPORT, key=key)
+    if not answered.status:
+        raise Unknown(f"the first request was to be answered once it could go on: {answered}")
+    third = stage.asked("POST", "/v1/reports", REPORT, key=key)
     if (third.status, third.job) != (202, answered.job):
         raise key_broken(
             "the same request again, after the first was answered",
@@ -220,29 +226,20 @@ def check_same_key_in_flight(stage: Stage) -> str:
 
 
 def check_stays_quick(stage: Stage) -> str:
-    ask = {"method": "POST", "path": "/v1/reports", "body": {**REPORT, "to": f"{PERIOD[1]}"}, "seconds": 20.0}
-    nothing = {"method": "GET", "path": "/session", "seconds": 20.0}
-    stage.at_once([nothing, ask] * SIDE_BY_SIDE, SIDE_BY_SIDE)  # connections, and whatever is made on first use
-    base = stage.at_once([nothing] * BURST, SIDE_BY_SIDE)
-    posts = stage.at_once([ask] * BURST, SIDE_BY_SIDE)
-    limit = max(400.0, 12 * _p95(base))
-    took = _p95(posts)
-    wrong = [answer for answer in posts if answer.status != 202]
-    if wrong or took > limit:
+    burst = quickest(stage)
+    posts, wrong = burst.posts, burst.wrong
+    if wrong or burst.too_slow:
         worst = wrong[0] if wrong else max(posts, key=lambda answer: answer.ms)
         raise Broken(
             stimulus=f"{BURST} exports of a year, {SIDE_BY_SIDE} at a time, nothing else going on",
             rule="Accepting costs a transaction: the 95th percentile stays within 400 ms, or twelve times that of a "
             "request that does nothing, whichever is more.",
-            difference=f"expected p95 ≤ {limit:.0f} ms, found {took:.0f} ms"
-            if not wrong
-            else f"expected {BURST} times 202, found {worst}",
+            difference=f"expected {BURST} times 202, found {worst}"
+            if wrong
+            else f"expected p95 ≤ {burst.limit:.0f} ms, found {burst.took:.0f} ms, the best of {ROUNDS} rounds",
             evidence=[answer.moment("the worst" if answer is worst else "") for answer in posts],
             costs="Month's end: everybody exports at once, and the API is down for those who want to pay.",
             look=LOOK,
         )
-    return f"p95 {took:.0f} ms over {BURST} exports, {SIDE_BY_SIDE} at a time; doing nothing takes {_p95(base):.0f} ms"
-
-
-def _p95(answers: list[Answer]) -> float:
-    return sorted(answer.ms for answer in answers)[int(0.95 * len(answers)) - 1]
+    beside = f"doing nothing takes {burst.base:.0f} ms"
+    return f"p95 {burst.took:.0f} ms over {BURST} exports, {SIDE_BY_SIDE} at a time; {beside}"
