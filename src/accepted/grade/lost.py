@@ -1,6 +1,7 @@
 """How often a job was taken for lost, as its own events tell it."""
 
 from accepted.grade.stage import Stage
+from accepted.grade.verdict import Unknown
 
 # From one state to the next: who is queued, and was running before, had a worker that was held to be dead.
 _TAKEN = """
@@ -10,7 +11,32 @@ WHERE state = 'queued' AND before = %s
 """
 
 
+# The first such moment later than that.
+_WHEN = """
+SELECT extract(epoch FROM min(at))::float8 FROM (
+    SELECT at, state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
+WHERE state = 'queued' AND before = 'running' AND at > to_timestamp(%s)
+"""
+
+
 def lost(stage: Stage, job: str, while_it: str = "running") -> int:
     """Times that the job was queued anew in that state: `running`, taken from its worker; `queued`, while it waited."""
     found: int = stage.value(_TAKEN, job, while_it)
     return found
+
+
+def taken_after(stage: Stage, job: str, moment: float) -> float | None:
+    """When it was taken from its worker next, in seconds since the epoch, as `moment` is."""
+    found: float | None = stage.value(_WHEN, job, moment)
+    return found
+
+
+def by_itself(stage: Stage, *jobs: str, kills: int = 0) -> None:
+    """Raises Unknown where one of these was taken from its worker more often than its worker was killed. A lease that
+    ends because the machine stalls counts as a run that never came back, and enough of those park a job, rightly."""
+    for job in jobs:
+        if (found := lost(stage, job)) > kills:
+            raise Unknown(
+                f"job {job[:8]} was taken for lost {found} times, and its worker was killed {kills} times: "
+                "the machine may be too busy"
+            )
