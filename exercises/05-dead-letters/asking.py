@@ -1,12 +1,17 @@
 """What is asked for in exercise 5, what is known of it from outside, and how a broken rule is told."""
 
+import base64
+import binascii
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from accepted.grade import evidence
 from accepted.grade.answer import Answer
@@ -18,7 +23,14 @@ from billing.seed import PERIOD
 OPS = 120.0  # s for one command
 WHO = "grader"
 OVER = ("succeeded", "failed")
-ACCOUNTS = ("works", "hopeless", "poison")  # one each: none waits for another
+ACCOUNTS = ("works", "hopeless", "poison", "probe")  # one each: none waits for another
+# How often a worker began with the job, as its own events tell it.
+_BEGUN = """
+SELECT count(*) FROM (
+    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
+WHERE state = 'running' AND before IS DISTINCT FROM 'running'
+"""
+_BASE64, _HEX = re.compile(r"[A-Za-z0-9+/_-]{12,}"), re.compile(r"[0-9A-Fa-f]{12,}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ def _ask(stage: Stage, path: str, body: Any, key: str | None, op: str) -> Asked:
     trace = f"{stage.rng.getrandbits(127) + 1:032x}"
     sent = {"traceparent": f"00-{trace}-{stage.rng.getrandbits(63) + 1:016x}-01"}
     key = key and f"{key}-{stage.seed}"
-    answer = stage.ask("POST", path, body, key=key, seconds=30, headers=sent)
+    answer = stage.asked("POST", path, body, key=key, seconds=30, headers=sent)
     if answer.status != 202 or not answer.job:
         raise Broken(
             stimulus=answer.request, rule="What can be done is accepted with 202.", evidence=[answer.moment()],
@@ -104,6 +116,42 @@ def letters(stage: Stage, where: str = "true") -> list[dict[str, Any]]:
     return list(found)
 
 
+def begun(stage: Stage, job: str) -> int:
+    found: int = stage.value(_BEGUN, job)
+    return found
+
+
+def jobs_of(stage: Stage, kind: str) -> list[str]:
+    return list(stage.value("SELECT coalesce(array_agg(id::text), '{}') FROM jobs WHERE kind = %s", kind))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All that a letter's value says, however deep, and what is in it as base64 or in hexadecimal."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from texts(name)
+            yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+    elif value is not None:
+        yield str(value)
+        yield from _packed(str(value))
+
+
+def _packed(text: str) -> Iterator[str]:
+    """Postgres and MIME break base64 into lines. What stands before it may look like it, hence the four beginnings."""
+    for found in {*_BASE64.findall(text), *_BASE64.findall(re.sub(r"\s|\\n", "", text))}:
+        for start in range(4):
+            piece = found[start:].translate(str.maketrans("-_", "+/"))
+            piece = piece[: len(piece) - len(piece) % 4] if len(piece) % 4 == 1 else piece
+            yield base64.b64decode(piece + "=" * (-len(piece) % 4)).decode(errors="replace")
+    for found in _HEX.findall(text):
+        for start in range(2):
+            piece = found[start:]
+            yield binascii.unhexlify(piece[: len(piece) - len(piece) % 2]).decode(errors="replace")
+
+
 def audit(stage: Stage, action: str) -> list[dict[str, Any]]:
     find = "SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY id), '[]') FROM audit a WHERE action = %s"
     return list(stage.value(find, action))
@@ -120,6 +168,18 @@ def ops(stage: Stage, *arguments: str) -> dict[str, Any]:
     except ValueError:
         found = None
     return found if isinstance(found, dict) else {"exit": done.returncode, "said": done.stderr.strip()[-300:]}
+
+
+def figures(answer: Answer, name: str) -> dict[str, float] | str:
+    """That gauge by queue, out of what /metrics answered; what is wrong with the answer, where it is none."""
+    if answer.status != 200:
+        return f"{answer}"
+    try:
+        families = list(text_string_to_metric_families(answer.text))
+    except (ValueError, LookupError, TypeError):  # what the library raises depends on where it stumbles
+        return f"no text for Prometheus: {answer.text[:80]!r}"
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return {sample.labels.get("queue", ""): sample.value for sample in samples}
 
 
 def told(letter: dict[str, Any] | None) -> str:

@@ -1,15 +1,12 @@
 """Exercise 5, judged by the tables of the contract, the operators' commands, and what the partner saw."""
 
-import json
-
-from asking import Asked, audit, broken, letter_of, letters, told
+from asking import OVER, Asked, audit, begun, broken, figures, jobs_of, letter_of, letters, texts, told
 from dying import LEASE, MAX_CRASHES, Killed, dying
 from play import LONG, SOON, busy, desk, parked, shown, works
-from prometheus_client.parser import text_string_to_metric_families
 
 from accepted.grade.keys import asked_by_natural_key
-from accepted.grade.lost import lost
-from accepted.grade.stage import BOOT, TENANT, Stage
+from accepted.grade.lost import by_itself, lost, taken_after
+from accepted.grade.stage import BOOT, PATIENCE, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
 ATTEMPTS = 2  # MAX_ATTEMPTS
@@ -23,6 +20,7 @@ def check_works(stage: Stage) -> str:
     one, took = stage.played(works)
     found = len(stage.ledger(op="charge")["calls"]), stage.state(one.job)
     if found != (1, "succeeded"):
+        by_itself(stage, one.job)
         difference = f"expected one call and succeeded within {BOOT + SOON:g} s, found {found}"
         rule = "A job that was accepted comes to a good end."
         raise broken(stage, "one payout, nothing going wrong", rule, difference, one.seen(stage))
@@ -44,6 +42,11 @@ def check_parked_with_context(stage: Stage) -> str:
         if letter and not (letter["error_class"] and letter["reason"]):
             wrong.append("it does not say what went wrong")
         if letter is None or wrong or state != "failed":
+            by_itself(stage, one.job)
+            refused = [call.get("status") for call in one.calls(stage)]
+            if refused == [int(what[:3])] * attempts and (runs := begun(stage, one.job)) > attempts:
+                raise Unknown(f"{one.key} was begun {runs} times and refused {attempts} times, as it was to be: "
+                              "a run ended before its call, and the machine may be too busy")  # fmt: skip
             found = "; ".join(wrong) if letter else "there is no dead letter"
             raise broken(stage, f"a partner answered {one.key} with {what}", rule, f"the job is {state}; {found}",
                          [*scene.marks, *one.seen(stage)])  # fmt: skip
@@ -52,6 +55,7 @@ def check_parked_with_context(stage: Stage) -> str:
 
 def check_undecodable_parked(stage: Stage) -> str:
     scene = stage.played(parked)
+    stage.until(lambda: bool(letters(stage, "job_id IS NULL")), PATIENCE)  # no job of the table waits for it
     found = letters(stage, "job_id IS NULL")
     if len(found) != 1:
         raise broken(
@@ -66,11 +70,9 @@ def check_no_personal_data(stage: Stage) -> str:
     scene = stage.played(parked)
     whole = letters(stage)
     for letter in whole:
-        text = json.dumps(letter, ensure_ascii=False)
-        if found := [what for what, value in scene.personal.items() if value in text]:
-            where = [
-                name for name, value in letter.items() if any(scene.personal[what] in str(value) for what in found)
-            ]
+        held = {name: "\n".join(texts(value)) for name, value in letter.items()}
+        if found := [what for what, value in scene.personal.items() if any(value in text for text in held.values())]:
+            where = [name for name, text in held.items() if any(scene.personal[what] in text for what in found)]
             raise broken(
                 stage, "a payout, an e-mail, two webhooks and an unreadable message were parked",
                 "A dead letter is read by many and kept for long: ids and figures, no personal data.",
@@ -82,18 +84,16 @@ def check_no_personal_data(stage: Stage) -> str:
 
 
 def check_size_is_a_metric(stage: Stage) -> str:
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(stage.played(desk).metrics):
-        for sample in family.samples:
-            if sample.name == "dead_letters":
-                found[sample.labels.get("queue", "")] = sample.value
+    said = figures(stage.played(desk).metrics, "dead_letters")
+    found = said if isinstance(said, dict) else {}
     wanted = {"payouts": 1, "emails": 1, "webhooks": len(stage.played(parked).broken)}
     unreadable = 1 if found.get("payouts") == 2 else 0  # it lay among the payouts; not every library can tell
     if {name: found.get(name) for name in wanted} != {**wanted, "payouts": 1 + unreadable}:
+        by_itself(stage, *jobs_of(stage, "webhook.deliver"))
         raise broken(
             stage, "GET /metrics, with a payout, an e-mail and two webhooks parked",
             "dead_letters{queue=…} says how many open dead letters each queue has.",
-            f"expected {shown(wanted)}; found {shown(found) or 'no such figure'}", stage.played(parked).marks,
+            f"expected {shown(wanted)}; found {shown(found) or said or 'no such figure'}", stage.played(parked).marks,
             costs="No figure, no alert: the letters pile up until a customer asks.",
         )  # fmt: skip
     return shown(wanted)
@@ -104,6 +104,7 @@ def check_bad_endpoints(stage: Stage) -> str:
     rows = answer.get("endpoints")
     found = {str(one.get("endpoint")): one.get("dead_letters") for one in rows} if isinstance(rows, list) else {}
     if missing := [url for url, number in scene.broken.items() if found.get(url) != number]:
+        by_itself(stage, *jobs_of(stage, "webhook.deliver"))
         raise broken(
             stage, "ops dead-letters --by-endpoint --json, after two subscribers answered 410",
             "Dead letters can be counted by the endpoint that refused.",
@@ -118,12 +119,14 @@ def check_requeue_runs_once(stage: Stage) -> str:
     one = scene.hopeless
     number = sum(int(each.get("count") or 0) for each in done.requeued)
     state, calls = stage.state(one.job), [call for call in one.calls(stage) if call["at"] >= done.requeued_at]
-    charges = [each for each in stage.ledger(kind="charge")["effects"] if each["key"] == one.key]
+    effects = stage.ledger(kind="charge")["effects"]
+    charges = [each for each in effects if one.key in (each["key"], each["idempotency_key"])]
     letter, rows = letter_of(stage, one.job), audit(stage, "requeue")
     closed = bool(letter and letter["requeued_at"])
     wanted = (1, "succeeded", 1, 1, True, 1)
     found = (number, state, len(calls), len(charges), closed, len(rows))
     if found != wanted:
+        by_itself(stage, one.job)
         names = ("requeued", "job", "calls since then", "charges", "letter closed", "rows of the audit")
         pairs = [f"{name}: expected {want}, found {got}" for name, want, got in zip(names, wanted, found, strict=True)]
         wrong = [pair for pair, want, got in zip(pairs, wanted, found, strict=True) if want != got]
@@ -150,20 +153,22 @@ def check_purge_leaves_a_trace(stage: Stage) -> str:
 
 def check_long_work_is_no_death(stage: Stage) -> str:
     mails = stage.played(busy).mails
-    done = stage.until(lambda: all(stage.state(one.job) == "succeeded" for one in mails), SOON + 2 * LONG)
+    stage.until(lambda: all(stage.state(one.job) in OVER for one in mails), SOON + 2 * LONG)
     waited = [one for one in mails if lost(stage, one.job, "queued")]
     worked = [one for one in mails if lost(stage, one.job) or len(one.calls(stage)) > 1]
-    if done and not worked and not waited:
+    states = {one.job: stage.state(one.job) for one in mails}
+    well = [one for one in mails if one not in waited + worked and states[one.job] == "succeeded"]
+    if len(well) == len(mails):
         return f"{len(mails)} e-mails of {LONG:g} s each, in a row: none was taken for lost"
-    if done and not waited and len(worked) <= len(mails) // 4:
+    # Who never renews loses all of them; a machine that stalls once, those that are at work then.
+    if well and not waited and len(well) + len(worked) == len(mails):
         raise Unknown(f"{len(worked)} of {len(mails)} leases ended in the middle of a run: the machine may be too busy")
     worst = max(waited or worked or mails, key=lambda one: len(one.seen(stage)))
-    states = ", ".join(sorted({stage.state(one.job) for one in mails}))
     raise broken(
         stage, f"{len(mails)} e-mails were asked for, each of which takes {LONG:g} s; a lease is {LEASE:g} s",
         "A lease is renewed while its worker lives, and it begins when work begins: waiting is no death.",
         f"expected all to succeed at their first run, found {len(worked)} taken for lost at work,"
-        f" {len(waited)} while they waited; they are {states}",
+        f" {len(waited)} while they waited; they are {', '.join(sorted(set(states.values())))}",
         worst.seen(stage), costs="The more there is to do, the more is done twice, just when there is most to do.",
     )  # fmt: skip
 
@@ -171,30 +176,40 @@ def check_long_work_is_no_death(stage: Stage) -> str:
 def check_killed_job_is_back(stage: Stage) -> str:
     scene, _ = stage.played(dying)
     back = gap(stage, scene, scene.once)
-    if back is None or back > scene.allowed or stage.state(scene.once.job) != "succeeded":
+    if back is not None:
+        stage.until(lambda: stage.state(scene.once.job) in OVER, SOON)
+    state = stage.state(scene.once.job)
+    if back is None or back > scene.allowed or state != "succeeded":
+        by_itself(stage, scene.once.job, kills=len(scene.kills(scene.once.calls(stage))))
         found = f"after {back:.1f} s" if back is not None else "never"
         raise broken(
             stage, "a worker was killed with SIGKILL in the middle of a call",
             "A killed worker's job is taken up again within two leases.",
-            f"expected another call within {2 * LEASE:g} s and what a job takes here ({scene.allowed:.1f} s in all),"
-            f" found it {found}; the job is {stage.state(scene.once.job)}",
+            f"expected it within {2 * LEASE:g} s and what a job takes here ({scene.allowed:.1f} s in all),"
+            f" found it {found}; the job is {state}",
             [*scene.marks, *scene.once.seen(stage)],
         )  # fmt: skip
-    return f"killed, and at work again after {back:.2f} s; a lease is {LEASE:g} s"
+    return f"killed, and taken up again after {back:.2f} s; a lease is {LEASE:g} s"
 
 
 def gap(stage: Stage, scene: Killed, one: Asked) -> float | None:
-    """Seconds from the first kill to the next call."""
+    """Seconds from the first kill until the job was taken away from its worker; where no event tells of that, until the
+    next call: when that comes depends on the machine as well."""
     calls = one.calls(stage)
     at = scene.kills(calls)[0]
-    return next((call["at"] - at for call in calls if call["at"] > at), None)
+    again = next((call["at"] for call in calls if call["at"] > at), None)
+    taken = taken_after(stage, one.job, at) if again else None
+    return (taken or again) - at if again else None
 
 
 def check_poison_is_parked(stage: Stage) -> str:
     scene, _ = stage.played(dying)
+    stage.until(lambda: stage.state(scene.poison.job) in OVER, SOON)
     calls, letter, state = scene.poison.calls(stage), letter_of(stage, scene.poison.job), stage.state(scene.poison.job)
-    if not scene.kills(calls):
-        raise Unknown("a payout was to kill its worker, and no worker was killed at it")
+    killed = len(scene.kills(calls))
+    if not calls or killed < min(len(calls), MAX_CRASHES):
+        raise Unknown(f"a payout was to kill its worker {MAX_CRASHES} times: it was called for {len(calls)} times, and "
+                      f"{killed} workers were killed at it")  # fmt: skip
     if len(calls) > MAX_CRASHES or letter is None or state != "failed":
         raise broken(
             stage, f"a job's worker was killed each time that it worked on it; MAX_CRASHES is {MAX_CRASHES}",

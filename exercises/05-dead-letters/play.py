@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 from asking import OVER, WHO, Asked, account_of, email, invoices, letter_of, ops, payout
 
 from accepted.grade import messages
+from accepted.grade.answer import Answer
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import BOOT, PLAIN, TENANT, Stage
+from accepted.grade.stage import BOOT, STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 
@@ -39,7 +39,7 @@ class Parked:
 class Desk:
     """What the operators' commands said, and what /metrics did before them."""
 
-    metrics: str
+    metrics: Answer
     endpoints: dict[str, Any]
     requeued: list[dict[str, Any]]
     requeued_at: float  # seconds since the epoch
@@ -123,7 +123,7 @@ def busy(stage: Stage) -> Busy:
 def desk(stage: Stage) -> Desk:
     """While the workers are busy with long work."""
     scene = stage.played(parked)
-    metrics = httpx.get(f"{stage.stack.addresses.web}/metrics", timeout=10, **PLAIN).text
+    metrics = stage.asked("GET", "/metrics", seconds=STALL, tenant=None)
     stage.played(busy)
     marks = [Moment(time.time(), "the partner works again")]
     endpoints = ops(stage, "dead-letters", "--by-endpoint")
