@@ -1,6 +1,6 @@
 """Exercise 3, judged by the partner's ledger."""
 
-from asking import Asked, email, invoice_of, payout
+from asking import Asked, email, invoice_of, payout, target_of
 from play import COPIES, OVER, SOON, copies_played, killed, moved
 
 from accepted.grade.evidence import Moment
@@ -24,7 +24,7 @@ def check_new_version_new_effect(stage: Stage) -> str:
     stimulus = f"POST {path}/email, PUT {path}, POST {path}/email"
     first = email(stage, 1)
     over(stage, first, stimulus)
-    changed = stage.ask("PUT", path, {"status": "open"}, seconds=30)
+    changed = stage.asked("PUT", path, {"status": "open"}, seconds=30)
     if changed.status != 202:
         raise Unknown(f"the invoice was to change, and PUT {path} was answered with {changed}")
     second = email(stage, 1)
@@ -53,6 +53,8 @@ def check_key_is_stable(stage: Stage) -> str:
         raise broken(
             stage, one, stimulus, rule, f"expected one key in {len(keys)} calls, found {', '.join(map(str, keys))}"
         )
+    if len(keys) < 2 and (state := stage.state(one.job)) not in OVER:
+        raise Unknown(f"the payout was to be tried again within {SOON:g} s; it is {state or 'not to be found'}")
     return f"{len(keys)} call(s), each with Idempotency-Key {keys[0]}"
 
 
@@ -65,6 +67,7 @@ def check_twenty_copies(stage: Stage) -> str:
     scene = stage.played(copies_played)
     stimulus = f"the messages of a payout and of an e-mail were delivered {COPIES} times each, to four workers at once"
     for name in ("payout", "email"):
+        has_come(stage, scene.asked[name])
         one_effect(stage, scene.asked[name], stimulus, marks=scene.marks)
     return f"{COPIES} copies of each: one charge, one mail"
 
@@ -91,6 +94,7 @@ def check_rollback_leaves_nothing(stage: Stage) -> str:
 def check_fresh_rows(stage: Stage) -> str:
     scene = stage.played(copies_played)
     one = scene.asked["fresh"]
+    has_come(stage, one, moved(stage))
     found = stage.ledger(kind="email", after=one.seq)["effects"]
     to = [effect["to"] for effect in found if effect["to"] in (one.target, moved(stage))]
     if to != [moved(stage)]:
@@ -128,6 +132,13 @@ def over(
     if (state := stage.state(one.job) or "not to be found") != "succeeded":
         difference = f"expected job {one.job[:8]} to succeed within {seconds:g} s; it is {state}"
         raise broken(stage, one, stimulus, rule or "A job that was accepted comes to a good end.", difference, marks)
+
+
+def has_come(stage: Stage, one: Asked, to: str = "") -> None:
+    """Raises Unknown where it has had no effect and its job is not over: the machine was slow, and nothing is shown."""
+    found = {target_of(effect) for effect in stage.ledger(kind=one.kind, after=one.seq)["effects"]}
+    if not found & {one.target, to} and (state := stage.state(one.job)) not in OVER:
+        raise Unknown(f"the {one.kind} for {one.key} was to be made within {SOON:g} s; its job is {state or 'unseen'}")
 
 
 def one_effect(stage: Stage, one: Asked, stimulus: str, rule: str = "", marks: list[Moment] | None = None) -> None:

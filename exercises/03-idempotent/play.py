@@ -78,14 +78,15 @@ def killed(stage: Stage) -> Scene:
 
     if not stage.until(both_hang, HANG):
         raise Unknown("two calls to the provider were to hang at the same time, and did not")
+    # While both hang nothing of theirs can change: what is seen now is what stands when the workers die.
+    two.sort(key=lambda one: not one.effects(stage))
+    if [len(one.effects(stage)) for one in two] != [1, 0]:
+        raise Unknown("one call was to have its effect and the other not, when the workers were to die")
     runner = stage.stack.runner
     done = departed(runner, ["worker-io"], raw, lambda: kill_now(runner, "worker-io", "tree", time.time()))
     if not done.dead or not done.pids:
         raise Unknown("the workers were to die, and did not")
     scene.mark(f"SIGKILL to worker-io ({', '.join(map(str, done.pids))}): both calls hang")
-    two.sort(key=lambda one: not one.effects(stage))
-    if [len(one.effects(stage)) for one in two] != [1, 0]:
-        raise Unknown("one call was to have its effect and the other not, when the workers died")
     scene.asked = dict(zip(("after", "before"), two, strict=True))
     stage.play()
     for one in two:
