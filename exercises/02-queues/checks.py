@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 
-from asking import Asked, Seen, seen, shown
-from play import FLOOD, HEARS, SLO, flooded, too_late, worked
+from asking import Asked, Seen, of, seen, shown
+from play import FLOOD, HEARS, SLO, SOON, flooded, too_late, worked
 from reading import LONGEST, beyond_ids, personal, wrong_form
 
 from accepted.grade import evidence
@@ -133,6 +133,13 @@ def check_pickles_are_not_run(stage: Stage) -> str:
             look=LOOK,
             logs=["worker-io"],
         )
+    sample = stage.played(seen).asked["payouts"].message
+    if sample is None:
+        raise Unknown("a payout had no message that a pickle could be put beside")
+    raw = of(stage)
+    stage.until(lambda: not raw.lengths().get(sample.queue), SOON)  # RabbitMQ counts looks at messages: one is enough
+    if any(raw.parts(one)["body"] == done.forged for one in raw.waiting(sample.queue)):
+        raise Unknown(f"the workers were to take the pickles, and they still lie in {sample.queue}")
     return "two pickles of a stranger were taken off the queue, and not run"
 
 
