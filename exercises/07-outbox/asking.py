@@ -45,29 +45,34 @@ class Scene:
         return one
 
 
-def payout(stage: Stage, name: str, account: int = 0, seconds: float = 10.0) -> Asked:
-    """To the tenant's account of that place; its reference is made of the name."""
+def payout(stage: Stage, name: str, account: int = 0, seconds: float = 0.0) -> Asked:
+    """To the tenant's account of that place; its reference is made of the name. `seconds`: asked once, and so long,
+    because the answer is judged."""
     reference = f"{name}-{stage.seed}"
     body = stage.payout(reference, account_of(stage, account))
-    answer = stage.ask("POST", "/v1/payouts", body, key=reference, seconds=seconds)
+    answer = _ask(stage, seconds, "POST", "/v1/payouts", body, key=reference)
     return Asked("payout.send", f"{TENANT}:payout:{reference}:1", answer, answer.job or "")
 
 
-def email(stage: Stage, number: int, seconds: float = 10.0) -> Asked:
-    """Of the open invoice of that place."""
+def email(stage: Stage, number: int, seconds: float = 0.0) -> Asked:
+    """Of the open invoice of that place. `seconds`: as with a payout."""
     invoice = _nth(stage, "SELECT id FROM invoices WHERE tenant_id = %s AND status = 'open'", number)
     version = stage.value("SELECT version FROM invoices WHERE id = %s", invoice)
-    answer = stage.ask("POST", f"/v1/invoices/{invoice}/email", {}, seconds=seconds)
+    answer = _ask(stage, seconds, "POST", f"/v1/invoices/{invoice}/email", {})
     return Asked("email.send", f"{TENANT}:email:{invoice}:{version}", answer, answer.job or "")
 
 
 def change(stage: Stage, number: int) -> Asked:
     """Of an invoice, of which its subscribers are told."""
     invoice = _nth(stage, "SELECT id FROM invoices WHERE tenant_id = %s AND status = 'paid'", number)
-    answer = stage.ask("PUT", f"/v1/invoices/{invoice}", {"status": "paid"}, seconds=10)
+    answer = stage.asked("PUT", f"/v1/invoices/{invoice}", {"status": "paid"})
     found = answer.body.get("job") if isinstance(answer.body, dict) else None
     key = str(found.get("natural_key", "")) if isinstance(found, dict) else ""
     return Asked("webhook.fanout", key, answer, answer.job or "")
+
+
+def _ask(stage: Stage, seconds: float, *request: Any, **more: Any) -> Answer:
+    return stage.ask(*request, **more, seconds=seconds) if seconds else stage.asked(*request, **more)
 
 
 def account_of(stage: Stage, place: int) -> int:
@@ -88,7 +93,7 @@ def booted(stage: Stage) -> float:
 
 def patience(stage: Stage) -> float:
     """Seconds for what takes a second or two, on this machine at this time: its own start says how slow it is."""
-    return min(60.0, max(15.0, 4 * stage.played(booted)))
+    return min(60.0, max(45.0, 4 * stage.played(booted)))
 
 
 def drained(stage: Stage, asked: Iterable[Asked]) -> bool:
@@ -102,8 +107,13 @@ def _over(stage: Stage, one: Asked) -> Callable[[], bool]:
 
 def effects(stage: Stage, seq: int, asked: Iterable[Asked]) -> Mapping[str, int]:
     """How many charges and mails each of these had at the partner, since that entry of its ledger."""
-    found = [effect["key"] for kind in LEDGER.values() for effect in stage.ledger(kind=kind, after=seq)["effects"]]
-    return {one.key: found.count(one.key) for one in asked if one.kind in LEDGER}
+    rows = [effect for kind in LEDGER.values() for effect in stage.ledger(kind=kind, after=seq)["effects"]]
+    return {one.key: sum(is_of(one.key, row) for row in rows) for one in asked if one.kind in LEDGER}
+
+
+def is_of(key: str, row: Mapping[str, Any]) -> bool:
+    """Whether a call or an effect is the job's of that natural key, by its reference or its Idempotency-Key."""
+    return key in (row["key"], row["idempotency_key"])
 
 
 def seen(stage: Stage, asked: Iterable[Asked], seq: int = 0) -> list[Moment]:
@@ -111,6 +121,7 @@ def seen(stage: Stage, asked: Iterable[Asked], seq: int = 0) -> list[Moment]:
     asked = list(asked)
     keys = {one.key for one in asked}
     ledger: dict[str, list[dict[str, Any]]] = stage.ledger(after=seq)
-    calls = [one for one in ledger["calls"] if one["key"] in keys and one["op"] in LEDGER.values()]
+    of_these = [one for one in ledger["calls"] if keys & {one["key"], one["idempotency_key"]}]
+    calls = [one for one in of_these if one["op"] in LEDGER.values()]
     told = evidence.calls({"calls": calls, "effects": [one for one in ledger["effects"] if "call" in one]})
     return [*told, *evidence.job_events(stage.stack.addresses.database, [one.job for one in asked if one.job])]

@@ -1,9 +1,12 @@
 """Exercise 7, judged by the raw broker and the partner's ledger."""
 
-from asking import Scene, booted, drained, email
+import math
+
+from asking import Asked, Scene, booted, drained, email, is_of
 from finding import all_seen, delivered, finished, once, report
-from play import AWAY, GHOST, killed_relays, lose_another, outage, waits, works
+from play import AWAY, FIRST, GHOST, carried_again, killed_relays, lose_another, outage, waits, works
 from points import RELAYS
+from scenes import Waiting
 
 from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.stage import TENANT, Stage
@@ -54,25 +57,35 @@ def check_no_ghost(stage: Stage) -> str:
             f"{len(ghosts)} of them for a job that does not exist ({named})"
         )
         raise report(stage, scene, stimulus, rule, difference, ghost=True)
-    if charged := [one for one in stage.ledger(kind="charge")["effects"] if f":{GHOST}" in one["key"]]:
+    charges = stage.ledger(kind="charge")["effects"]
+    if charged := [one for one in charges if f":{GHOST}" in f"{one['key']} {one['idempotency_key']}"]:
         raise report(stage, scene, stimulus, rule, f"expected no charge, found {charged[0]['id']}", ghost=True)
     return f"rolled back as it committed: no row, and none of {len(scene.messages)} messages is about it"
 
 
 def check_two_relays(stage: Stage) -> str:
     scene = stage.played(waits)
-    wanted = all_seen(scene)
-    found = {one.key: sum(one.job in named for named in scene.messages) for one in wanted}
-    often = [key for key, number in found.items() if number > 1]
-    if 2 * len(often) > len(wanted):
-        told = ", ".join(f"{key}: {number}" for key, number in found.items())
+    found, wanted = messages_of(scene), all_seen(scene)
+    if most_twice(found):
+        again = messages_of(stage.played(carried_again))
+        if not most_twice(again):
+            raise Unknown(f"most of {len(found)} payouts had two messages, and in a second round they had one each")
+        told = ", ".join(f"{key}: {number}" for key, number in (found | again).items())
         raise report(
             stage, scene,
-            f"{len(wanted)} payouts, accepted while both relays stood still; then these went on, on a slow line",
+            f"twice {len(wanted)} payouts, accepted while both relays stood still; then these went on, on a slow line",
             "A row is one relay's at a time: the others leave it alone until that one is done with it, or dead.",
             f"expected a message each, found {told}",
         )  # fmt: skip
     return f"two relays on a slow line, {len(wanted)} payouts, {sum(found.values())} messages"
+
+
+def messages_of(scene: Waiting) -> dict[str, int]:
+    return {one.key: sum(one.job in named for named in scene.messages) for one in all_seen(scene)}
+
+
+def most_twice(found: dict[str, int]) -> bool:
+    return 2 * sum(number > 1 for number in found.values()) > len(found)
 
 
 def check_accepts_without_a_broker(stage: Stage) -> str:
@@ -112,6 +125,8 @@ def check_killed_relays(stage: Stage) -> str:
     stimulus = f"SIGKILL to a relay at {scene.killed} moments: before and after the message, and around its mark"
     rule = "A relay may die at any moment: what it had in hand is published again, never forgotten."
     delivered(stage, scene, scene.asked, stimulus, rule)
+    if not scene.own:
+        raise Unknown("relays were to be killed as they send the message itself, and none came to it in time")
     where = ", ".join(f"{number} at {name}" for name, number in scene.at.items()) or "at random moments"
     missed = f"; {len(scene.missed)} crossings came no more" if scene.missed else ""
     return f"{scene.killed} relays killed ({where}), {len(scene.asked)} mails, once each{missed}"
@@ -129,16 +144,28 @@ def check_wiped_broker(stage: Stage) -> str:
 def check_order(stage: Stage) -> str:
     scene, after = stage.played(waits), stage.played(outage)
     wanted = [one.key for one in scene.beside]  # wiped-broker has waited for them
-    found = [one["key"] for one in stage.ledger(kind="charge")["effects"] if one["key"] in wanted]
+    charges = stage.ledger(kind="charge")["effects"]
+    found = [key for each in charges for key in wanted if is_of(key, each)]
     if found != wanted:
         first = next(place for place, (a, b) in enumerate(zip(wanted, found, strict=False)) if a != b)
         raise report(
             stage, Scene(scene.beside, after.marks),
-            f"{len(wanted)} payouts to one account, one after the other; the first took the provider 0.8 s",
+            f"{len(wanted)} payouts to one account, one after the other; the first took the provider {FIRST:g} s",
             "Payouts to one account are charged in the order in which they were accepted, whatever happens meanwhile.",
             f"expected {wanted[first]} as number {first + 1}, found {found[first]}",
         )  # fmt: skip
+    if not meanwhile(stage, scene.beside[0]):
+        raise Unknown("the payouts were charged in their order; but while the first was, nobody else called a partner, "
+                      "so the others were not on their way yet")  # fmt: skip
     return f"{len(found)} payouts to one account, charged in their order"
+
+
+def meanwhile(stage: Stage, one: Asked) -> bool:
+    """Whether anybody called a partner while its first call was under way."""
+    calls = stage.ledger()["calls"]
+    first = next(call for call in calls if is_of(one.key, call))
+    ended = first.get("ended") or math.inf
+    return any(first["at"] < call["at"] < ended for call in calls if not is_of(one.key, call))
 
 
 def check_lost_message(stage: Stage) -> str:

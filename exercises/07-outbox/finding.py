@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from asking import Asked, Scene, drained, effects, seen
-from play import Waiting
 from points import RELAYS
+from scenes import Waiting
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import Stage

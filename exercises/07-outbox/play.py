@@ -2,17 +2,16 @@
 one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import psycopg
 import waiting
-from asking import Asked, Scene, change, drained, email, patience, payout
-from points import AT_RANDOM, IDLE, REACHED, Killer, kill_at_random, let_pass, of_relay, standing_still, targets
+from asking import Asked, Scene, booted, change, drained, email, is_of, patience, payout
+from points import AT_RANDOM, IDLE, LATEST, REACHED, Killer, kill_at_random, let_pass, of_relay, standing_still, targets
+from scenes import Kills, Outage, Waiting, Works
 
-from accepted.faults.crossings import Crossing, Target
 from accepted.grade.departed import departed
-from accepted.grade.stage import TENANT, Stage
+from accepted.grade.stage import PATIENCE, TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack.errors import Problem
 
@@ -27,6 +26,7 @@ RELENT = "DROP FUNCTION grader_refuses CASCADE"
 SLOW = 0.1  # s for each piece on the line between relays and broker: both have time to take up the same row
 SETTLED = 10 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
+FIRST = 2.5  # s that the first of them takes
 AWAY = 5.0  # s in which a user is answered while the broker is away
 TRIED = 1.5  # s for which it stays away then: relays come to what was accepted, and find no one to take it
 
@@ -39,47 +39,12 @@ class Breakable(Protocol):
     def wipe(self) -> None: ...
 
 
-@dataclass
-class Works(Scene):
-    """A sunny day."""
-
-    idle: list[Crossing] = field(default_factory=list)
-
-
-@dataclass
-class Waiting(Scene):
-    """Messages on the broker, and no worker. `beside`: those whose messages were counted."""
-
-    ghost: Asked | None = None
-    beside: list[Asked] = field(default_factory=list)
-    lost: Asked | None = None
-    lost_of: str = ""  # the queue from which its message was taken
-    found_again: bool = False  # whether it was there again, with no worker running
-    messages: list[set[str]] = field(default_factory=list)  # the ids that each of them names
-
-
-@dataclass
-class Kills(Scene):
-    """Relays killed. `at`: the crossings that they were killed at; `missed`: those that none came to any more."""
-
-    killed: int = 0
-    at: dict[str, int] = field(default_factory=dict)
-    missed: list[Target] = field(default_factory=list)
-
-
-@dataclass
-class Outage(Scene):
-    """The broker away. `caught`: the request whose web process was killed; `asked`: those that met a dead broker."""
-
-    caught: Asked | None = None
-    hung: bool = False  # whether that request was still waiting for its answer
-
-
 def works(stage: Stage) -> Works:
     """One payout with nothing going wrong. `idle`: what relays say when there is nothing to do."""
     scene = Works()
     stage.play()
     window = stage.proxies.open()
+    stage.until(lambda: bool(of_relay(window.shown())), PATIENCE)  # they may just be starting
     let_pass(IDLE)
     scene.idle = of_relay(window.shown())
     scene.add(payout(stage, "works", 2))
@@ -93,16 +58,20 @@ def killed_relays(stage: Stage) -> Kills:
     window = stage.proxies.open()
     drained(stage, [scene.add(email(stage, next(numbers)))])
     let_pass(min(patience(stage) / 50, 5))  # its relay may still be about to mark the row
-    found = targets(idle, of_relay(window.shown()))
+    quiet = stage.proxies.open()  # once more: what they said right after the boot may not be all
+    let_pass(IDLE)
+    found = targets([*idle, *of_relay(quiet.shown())], of_relay(window.shown()))
+    reached = min(LATEST, max(REACHED, 4 / 3 * stage.played(booted)))
     for target in found:
         killer = Killer(stage, target)
         scene.add(email(stage, next(numbers)))
-        if not killer.wait(max(REACHED, patience(stage) / 3)):
+        if not killer.wait(reached):
             scene.missed.append(target)
         elif killer.marks:
             scene.killed += 1
             scene.at[target.name] = scene.at.get(target.name, 0) + 1
         scene.marks += killer.marks
+    scene.own = not found or found[0].name in scene.at
     for _ in range(0 if found else AT_RANDOM):
         scene.add(email(stage, next(numbers)))
         if moment := kill_at_random(stage):
@@ -121,24 +90,40 @@ def waits(stage: Stage) -> Waiting:
     _lose_one(stage, scene)
     with psycopg.connect(stage.stack.addresses.database, autocommit=True, connect_timeout=5) as connection:
         connection.execute(REFUSE)
-        scene.ghost = payout(stage, f"{GHOST}-1", 1)
+        scene.ghost = payout(stage, f"{GHOST}-1", 1, seconds=PATIENCE)
         connection.execute(RELENT)
     scene.marks.append(scene.ghost.answer.moment("its transaction failed as it committed"))
     if stage.value("SELECT count(*) FROM payouts WHERE reference LIKE %s", f"{GHOST}%"):
         raise Unknown("a payout's transaction was to fail as it commits, and its row is there")
-    quick, peek = stage.proxies.slow_down(SLOW, "relay", _service(stage)), waiting.Peek(stage)
-    try:
-        with standing_still(stage, 3 * SLOW):
-            for number in range(ORDERED):
-                scene.beside.append(scene.add(payout(stage, f"order-{number}", 0)))
-        peek.wait([one.job for one in scene.beside if one.job], SETTLED, patience(stage))
-    finally:
-        quick()
-    scene.messages = [waiting.ids(text) for text in peek.texts()]
+    peek = waiting.Peek(stage)
+    scene.beside, scene.messages = _carry(stage, scene, peek, "order", 0)
     lie = ", ".join(f"{many} in {queue}" for queue, many in waiting.lengths(stage).items()) or "none"
     scene.mark(f"messages that wait: {lie}")
     if (lost := scene.lost) and scene.lost_of:
         scene.found_again = stage.until(lambda: peek.queue_of(lost.job) is not None, 4)
+    return scene
+
+
+def _carry(
+    stage: Stage, scene: Scene, peek: waiting.Peek, name: str, account: int
+) -> tuple[list[Asked], list[set[str]]]:
+    """Payouts that both relays find at once, on a slow line; and what each message that waits then names."""
+    asked: list[Asked] = []
+    quick = stage.proxies.slow_down(SLOW, "relay", _service(stage))
+    try:
+        with standing_still(stage, 3 * SLOW):
+            for number in range(ORDERED):
+                asked.append(scene.add(payout(stage, f"{name}-{number}", account)))
+        peek.wait([one.job for one in asked if one.job], SETTLED, patience(stage))
+    finally:
+        quick()
+    return asked, [waiting.ids(text) for text in peek.texts()]
+
+
+def carried_again(stage: Stage) -> Waiting:
+    """The same once more, to another account, before the workers are back."""
+    scene = Waiting()
+    scene.beside, scene.messages = _carry(stage, scene, waiting.Peek(stage), "again", 4)
     return scene
 
 
@@ -188,8 +173,11 @@ def outage(stage: Stage) -> Outage:
     broker.wipe()
     scene.mark("the broker is back, with nothing on it; worker-io starts")
     first = f"{TENANT}:payout:order-0-{stage.seed}:1"
-    stage.play({"match": {"op": "charge", "key": first}, "calls": [1], "do": {"delay": 0.8}})
+    stage.play({"match": {"op": "charge", "key": first}, "calls": [1], "do": {"delay": FIRST}})
     stage.stack.runner.start("worker-io")
+    # While it is under way, somebody else gets something to do: else it says nothing that the others came later.
+    if stage.until(lambda: any(is_of(first, call) for call in stage.ledger(op="charge")["calls"]), patience(stage)):
+        email(stage, 42)
     return scene
 
 

@@ -12,7 +12,7 @@ from accepted.grade.stage import Stage
 
 RELAY, RELAYS = "relay", ("relay.1", "relay.2")
 IDLE = 0.8  # s: longer than an idle relay pauses between two looks at anything
-REACHED = 6.0  # s in which a killed relay is back, and comes to a crossing
+REACHED, LATEST = 6.0, 20.0  # s in which a killed relay is back, and comes to a crossing; on a slow machine
 AT_RANDOM = 4  # kills, where a relay says nothing of its own when there is work
 
 
