@@ -1,27 +1,19 @@
 """Exercise 8 judges how long a stream is silent, on a machine that may stall: once, not again and again."""
 
-import importlib
-import sys
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
-from accepted.grade.exercise import find
+from tests.grade.beside import modules
 
 MOST = 8.0  # s
 
 
 @pytest.fixture(scope="module")
 def judging() -> Iterator[ModuleType]:
-    folder = str(find(8).folder)
-    sys.path.insert(0, folder)
-    try:
-        yield importlib.import_module("judging")
-    finally:
-        sys.path.remove(folder)
-        for name in ("judging", "listening"):
-            sys.modules.pop(name, None)
+    with modules(8) as found:
+        yield found.judging
 
 
 def silent(judging: ModuleType, *times: float, comments: int) -> bool:

@@ -4,18 +4,15 @@ Forty webhooks are refused four times each, by the clock of a pool of four worke
 """
 
 import heapq
-import importlib
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from random import Random
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from accepted.grade.exercise import find
 from accepted.grade.verdict import Broken, Unknown
+from tests.grade.beside import modules
 
 WORKERS, HOOKS, ATTEMPTS = 4, 40, 5
 Draw = Callable[[Random, int], float]
@@ -60,17 +57,8 @@ def stalls(at: float) -> float:
 
 @pytest.fixture(scope="module")
 def exercise() -> Iterator[SimpleNamespace]:
-    """The modules of exercise 4, which stand beside one another and are no package."""
-    folder: Path = find(4).folder
-    names = ("checks", "play", "mails", "probes", "waits")
-    sys.path.insert(0, str(folder))
-    try:
-        found: dict[str, ModuleType] = {name: importlib.import_module(name) for name in names}
-        yield SimpleNamespace(**found)
-    finally:
-        sys.path.remove(str(folder))
-        for name in names:
-            sys.modules.pop(name, None)
+    with modules(4) as found:
+        yield found
 
 
 def judged(
