@@ -6,7 +6,7 @@ from play import LONG, SOON, busy, desk, parked, shown, works
 
 from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.lost import by_itself, lost, taken_after
-from accepted.grade.stage import BOOT, PATIENCE, TENANT, Stage
+from accepted.grade.stage import BOOT, STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
 ATTEMPTS = 2  # MAX_ATTEMPTS
@@ -55,7 +55,7 @@ def check_parked_with_context(stage: Stage) -> str:
 
 def check_undecodable_parked(stage: Stage) -> str:
     scene = stage.played(parked)
-    stage.until(lambda: bool(letters(stage, "job_id IS NULL")), PATIENCE)  # no job of the table waits for it
+    stage.until(lambda: bool(letters(stage, "job_id IS NULL")), 5)  # no job of the table waits for it
     found = letters(stage, "job_id IS NULL")
     if len(found) != 1:
         raise broken(
@@ -204,7 +204,8 @@ def gap(stage: Stage, scene: Killed, one: Asked) -> float | None:
 
 def check_poison_is_parked(stage: Stage) -> str:
     scene, _ = stage.played(dying)
-    stage.until(lambda: stage.state(scene.poison.job) in OVER, SOON)
+    if len(scene.kills(scene.poison.calls(stage))) >= MAX_CRASHES:
+        stage.until(lambda: stage.state(scene.poison.job) in OVER, STALL)
     calls, letter, state = scene.poison.calls(stage), letter_of(stage, scene.poison.job), stage.state(scene.poison.job)
     killed = len(scene.kills(calls))
     if not calls or killed < min(len(calls), MAX_CRASHES):

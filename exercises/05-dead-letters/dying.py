@@ -13,7 +13,7 @@ from play import SOON, WORKERS, works
 
 from accepted.faults.store import Call
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import Stage
+from accepted.grade.stage import STALL, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 
@@ -80,7 +80,7 @@ def killed(stage: Stage) -> Killed:
                 moved = time.monotonic()
         if all(stage.state(one.job) in OVER for one in both) or len(scene.kills(calls[1])) > MAX_CRASHES:
             return True
-        return time.monotonic() > moved + SOON  # long after it is too late: the fault is lifted only then
+        return time.monotonic() > moved + scene.allowed + STALL / 2  # too late, also for a stall
 
     processes.until(over, SOON * 3, pause=0.05)
     stage.play()

@@ -83,8 +83,11 @@ class Listener(threading.Thread):
         return any(event.seen[0] in OVER for event in self.events)
 
     def still(self, seconds: float) -> bool:
-        """Whether its stream has told no event for so long: comments only, or not even these."""
-        since = [one.at for one in (*self.connections[:1], *self.events[-1:])]
+        """Whether its stream has told nothing new for so long: comments, events once more, or not even these."""
+        news: dict[tuple[str, int], float] = {}
+        for event in list(self.events):
+            news.setdefault(event.key, event.at)
+        since = [*(one.at for one in self.connections[:1]), *news.values()]
         return self.told.is_set() and time.time() - max(since) > seconds
 
     def stop(self) -> "Listener":

@@ -1,9 +1,11 @@
 """What is done to the tree in exercise 9: workers killed in the middle of an upload, and a sweep an hour too early."""
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass, field
 
+import psutil
 from exports import OVER, Report, job_of, large, of_store, over, small
 
 from accepted.faults.clock import skewed
@@ -12,12 +14,13 @@ from accepted.faults.strike import kill_now
 from accepted.grade import messages
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import OTHER, TENANT, Stage
+from accepted.grade.stage import OTHER, STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
+from accepted.stack import processes
 
 SOON = 120.0  # s in which everything has to be over, also where it has a tenth of a laptop
 LATER = 7200.0  # s by which the scheduler's clock is ahead for the sweep: orphans are kept for an hour
-SWEEPS, SWEEP = 3, 20.0  # how often it is had to sweep, and s for each: one that fails is ten minutes before the next
+SWEEPS, SWEEP = 2, 5.0  # how often it is had to sweep, and s for each: one that fails is ten minutes before the next
 BEGIN, PART, END = "begin", "part", "end"
 
 
@@ -116,9 +119,18 @@ def swept(stage: Stage) -> Scene:
             if not done:
                 raise Unknown("the scheduler was to run with its clock ahead, and did not")
             scene.mark(f"the scheduler runs with its clock {LATER / 3600:g} h ahead, and sweeps")
+            stage.until(lambda: talks(stage, "scheduler"), STALL)  # until it has read its libraries
             if stage.until(lambda: not any(left(stage)), SWEEP):
                 break
     return scene
+
+
+def talks(stage: Stage, name: str) -> bool:
+    """Whether a process, or a child of it, has a line to any server."""
+    leaders = {psutil.Process(pid) for pid in stage.stack.runner.pids(name)}
+    with contextlib.suppress(psutil.Error):
+        return any(one.net_connections() for one in processes.tree(leaders))
+    return False
 
 
 def left(stage: Stage) -> tuple[list[str], list[str]]:
