@@ -7,11 +7,24 @@ from typing import Protocol
 import psycopg
 import waiting
 from asking import Asked, Scene, booted, change, drained, email, is_of, patience, payout
-from points import AT_RANDOM, IDLE, LATEST, REACHED, Killer, kill_at_random, let_pass, of_relay, standing_still, targets
+from points import (
+    AT_RANDOM,
+    IDLE,
+    LATEST,
+    REACHED,
+    RELAYS,
+    Killer,
+    kill_at_random,
+    let_pass,
+    of_relay,
+    standing_still,
+    targets,
+)
 from scenes import Kills, Outage, Waiting, Works
 
 from accepted.grade.departed import departed
 from accepted.grade.stage import PATIENCE, TENANT, Stage
+from accepted.grade.talking import talks
 from accepted.grade.verdict import Unknown
 from accepted.stack.errors import Problem
 
@@ -109,6 +122,8 @@ def _carry(
 ) -> tuple[list[Asked], list[set[str]]]:
     """Payouts that both relays find at once, on a slow line; and what each message that waits then names."""
     asked: list[Asked] = []
+    # One that was killed is still reading its libraries, and would leave all to the other.
+    stage.until(lambda: all(talks(stage, relay) for relay in RELAYS), patience(stage))
     quick = stage.proxies.slow_down(SLOW, "relay", _service(stage))
     try:
         with standing_still(stage, 3 * SLOW):

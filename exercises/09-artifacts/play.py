@@ -1,11 +1,9 @@
 """What is done to the tree in exercise 9: workers killed in the middle of an upload, and a sweep an hour too early."""
 
-import contextlib
 import math
 import time
 from dataclasses import dataclass, field
 
-import psutil
 from exports import OVER, Report, job_of, large, of_store, over, small
 
 from accepted.faults.clock import skewed
@@ -15,8 +13,8 @@ from accepted.grade import messages
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import OTHER, STALL, TENANT, Stage
+from accepted.grade.talking import talks
 from accepted.grade.verdict import Unknown
-from accepted.stack import processes
 
 SOON = 120.0  # s in which everything has to be over, also where it has a tenth of a laptop
 LATER = 7200.0  # s by which the scheduler's clock is ahead for the sweep: orphans are kept for an hour
@@ -123,14 +121,6 @@ def swept(stage: Stage) -> Scene:
             if stage.until(lambda: not any(left(stage)), SWEEP):
                 break
     return scene
-
-
-def talks(stage: Stage, name: str) -> bool:
-    """Whether a process, or a child of it, has a line to any server."""
-    leaders = {psutil.Process(pid) for pid in stage.stack.runner.pids(name)}
-    with contextlib.suppress(psutil.Error):
-        return any(one.net_connections() for one in processes.tree(leaders))
-    return False
 
 
 def left(stage: Stage) -> tuple[list[str], list[str]]:
