@@ -36,8 +36,8 @@ CREATE CONSTRAINT TRIGGER grader_refuses AFTER INSERT ON payouts DEFERRABLE INIT
     FOR EACH ROW WHEN (NEW.reference LIKE 'ghost%') EXECUTE FUNCTION grader_refuses();
 """
 RELENT = "DROP FUNCTION grader_refuses CASCADE"
-SLOW = 0.1  # s for each piece on the line between relays and broker: both have time to take up the same row
-SETTLED = 10 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
+SLOW = 0.2  # s for each piece on the line between relays and broker: both have time to take up the same row
+SETTLED = 7 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
 FIRST = 2.5  # s that the first of them takes
 AWAY = 5.0  # s in which a user is answered while the broker is away
