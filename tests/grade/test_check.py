@@ -130,10 +130,3 @@ def test_a_report_for_others_that_can_not_be_written_hides_no_verdict(tmp_path: 
     assert done.returncode == 3, "1 would say that a check failed"
     assert "PASS: " in done.stdout and "cannot write" in done.stderr and "Traceback" not in done.stderr
     assert json.loads((tmp_path / "results" / "01.json").read_text())["verdict"] == "pass"
-
-
-def test_results_that_can_not_be_kept_are_no_failed_check(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    command = [*COMMAND, "1", "--tree", str(REFERENCE), "--results", str(tmp_path / "file" / "results")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 3 and "cannot write" in done.stderr

@@ -25,7 +25,7 @@ def started(**options: object) -> "subprocess.Popen[str]":
 
 
 def test_a_terminal_that_closes_ends_what_ran_in_it() -> None:
-    with started() as waits:
+    with started(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) as waits:  # as in a terminal
         os.kill(waits.pid, signal.SIGHUP)
         assert waits.wait(10) == 130
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from accepted.check import report as reporting
-from accepted.check.settled import grade_into
+from accepted.check.settled import grade_into, require_writable
 from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
 from accepted.grade.verdict import UNJUDGED, USAGE
@@ -52,6 +52,7 @@ def check(
         where = app or to_grade(tree, os.environ)
         work = None if app else found(where)
         hint, backend = _asked_for(where, backend or (work.backend if work else "rq"))
+        require_writable(results / exercise.label)
     except Problem as problem:
         click.echo(f"Error: {problem.report()}", err=True)
         sys.exit(USAGE)

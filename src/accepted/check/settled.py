@@ -23,11 +23,7 @@ def grade_into(
     before it has begun where that can be seen by then; and whatever interrupts it, Stopped once `stop` is set, with
     the results of earlier runs as they were."""
     folder = results / exercise.label
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise cannot_write(error.filename or folder, error) from error
+    require_writable(folder)
     with tempfile.TemporaryDirectory(prefix="accepted-evidence-") as private:
         staged = Path(private)
         found = grade(exercise, tree, backend, seed, staged, tell, stop, folder, foreign)
@@ -42,6 +38,15 @@ def grade_into(
         except OSError as error:
             raise cannot_write(error.filename or folder, error) from error
     return found
+
+
+def require_writable(folder: Path) -> None:
+    """Makes it where it is not there. Raises Problem."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise cannot_write(error.filename or folder, error) from error
 
 
 @contextmanager
