@@ -67,7 +67,9 @@ def check_url_works(stage: Stage) -> str:
 
 def check_url_is_signed(stage: Stage) -> str:
     one = stage.played(three).asked["ours"]
-    return f"{refused(stage, one, changed, SIGNED)} changes, each refused"
+    if not (number := refused(stage, one, changed, SIGNED)):
+        raise Unknown("a URL was to be changed, and there is nothing in it that could be a signature")
+    return f"{number} changes, each refused"
 
 
 def check_url_opens_one_file(stage: Stage) -> str:
