@@ -24,12 +24,6 @@ OPS = 120.0  # s for one command
 WHO = "grader"
 OVER = ("succeeded", "failed")
 ACCOUNTS = ("works", "hopeless", "poison", "probe")  # one each: none waits for another
-# How often a worker began with the job, as its own events tell it.
-_BEGUN = """
-SELECT count(*) FROM (
-    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
-WHERE state = 'running' AND before IS DISTINCT FROM 'running'
-"""
 _BASE64, _HEX = re.compile(r"[A-Za-z0-9+/_-]{12,}"), re.compile(r"[0-9A-Fa-f]{12,}")
 
 
@@ -114,11 +108,6 @@ def letters(stage: Stage, where: str = "true") -> list[dict[str, Any]]:
     """As rows of the table, in the order in which they were parked."""
     found = stage.value(f"SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY id), '[]') FROM dead_letters d WHERE {where}")
     return list(found)
-
-
-def begun(stage: Stage, job: str) -> int:
-    found: int = stage.value(_BEGUN, job)
-    return found
 
 
 def jobs_of(stage: Stage, kind: str) -> list[str]:

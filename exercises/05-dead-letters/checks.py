@@ -1,11 +1,11 @@
 """Exercise 5, judged by the tables of the contract, the operators' commands, and what the partner saw."""
 
-from asking import OVER, Asked, audit, begun, broken, figures, jobs_of, letter_of, letters, texts, told
+from asking import OVER, Asked, audit, broken, figures, jobs_of, letter_of, letters, texts, told
 from dying import LEASE, MAX_CRASHES, Killed, dying
 from play import LONG, SOON, busy, desk, parked, shown, works
 
 from accepted.grade.keys import asked_by_natural_key
-from accepted.grade.lost import by_itself, lost, taken_after
+from accepted.grade.lost import begun, by_itself, lost, taken_after
 from accepted.grade.stage import BOOT, STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
 

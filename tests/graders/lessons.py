@@ -1,7 +1,6 @@
 """What a transcript teaches, so that two of them can be compared."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 PARTS = ("what was done", "first difference", "what was seen", "what it costs", "where to look", "all of it")
@@ -33,8 +32,8 @@ def lesson(transcript: str) -> Lesson | None:
             break
         part = next((each for each in PARTS if line.strip().startswith(each)), part)
         told.setdefault(part, []).append(line.strip().removeprefix(part).strip())
-    joined: Callable[[str], str] = lambda name: _plain(" ".join(told.get(name, ())))  # noqa: E731
-    return Lesson(check.strip(), joined("rule"), *map(joined, (PARTS[0], PARTS[1], PARTS[3], PARTS[4])))
+    parts = (_plain(" ".join(told.get(name, ()))) for name in ("rule", PARTS[0], PARTS[1], PARTS[3], PARTS[4]))
+    return Lesson(check.strip(), *parts)
 
 
 def _plain(text: str) -> str:

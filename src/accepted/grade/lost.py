@@ -3,20 +3,20 @@
 from accepted.grade.stage import Stage
 from accepted.grade.verdict import Unknown
 
-# From one state to the next: who is queued, and was running before, had a worker that was held to be dead.
-_TAKEN = """
-SELECT count(*) FROM (
-    SELECT state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
-WHERE state = 'queued' AND before = %s
-"""
+# A job's events, each with the state before it. Who is queued, and was running, had a worker that was held to be dead.
+_EVENTS = "(SELECT at, state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events"
+_TAKEN = f"SELECT count(*) FROM {_EVENTS} WHERE state = 'queued' AND before = %s"
+_WHEN = (
+    f"SELECT extract(epoch FROM min(at))::float8 FROM {_EVENTS}"
+    " WHERE state = 'queued' AND before = 'running' AND at > to_timestamp(%s)"
+)
+_BEGUN = f"SELECT count(*) FROM {_EVENTS} WHERE state = 'running' AND before IS DISTINCT FROM 'running'"
 
 
-# The first such moment later than that.
-_WHEN = """
-SELECT extract(epoch FROM min(at))::float8 FROM (
-    SELECT at, state, lag(state) OVER (ORDER BY seq) AS before FROM job_events WHERE job_id = %s) AS events
-WHERE state = 'queued' AND before = 'running' AND at > to_timestamp(%s)
-"""
+def begun(stage: Stage, job: str) -> int:
+    """Times that a worker began with it."""
+    found: int = stage.value(_BEGUN, job)
+    return found
 
 
 def lost(stage: Stage, job: str, while_it: str = "running") -> int:

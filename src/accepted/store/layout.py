@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from accepted.durable import settle
 from billing.storage.errors import NoSuchUpload, StoreRefused
 from billing.storage.port import check_key
 
@@ -69,13 +70,4 @@ def write_json(path: Path, content: Any) -> None:
         out.flush()
         os.fsync(out.fileno())
     draft.replace(path)
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """Make the names in this folder durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    settle(path.parent)

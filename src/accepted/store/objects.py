@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from accepted.store.layout import Layout, fresh_id, sync, write_json
+from accepted.durable import settle
+from accepted.store.layout import Layout, fresh_id, write_json
 from accepted.store.parts import Part, Uploads
 from billing.storage.errors import NoSuchObject, NoSuchUpload, PartChanged, StoreRefused
 from billing.storage.port import check_sizes
@@ -101,7 +102,7 @@ class Objects:
             write_json(path, about)
         elif former is not None:
             path.unlink()
-            sync(path.parent)
+            settle(path.parent)
         if former is not None:
             # Who is reading it has it open and reads on.
             self.content(bucket, former).unlink(missing_ok=True)
@@ -135,4 +136,4 @@ def _join(parts: list[Part], blob: Path) -> None:
                 raise PartChanged(f"{part.path.name.split('-')[0]}: this part was written again meanwhile") from None
         out.flush()
         os.fsync(out.fileno())
-    sync(blob.parent)
+    settle(blob.parent)

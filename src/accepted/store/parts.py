@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accepted.store.layout import Layout, fresh_id, sync, write_json
+from accepted.durable import settle
+from accepted.store.layout import Layout, fresh_id, write_json
 from billing.storage.errors import NoSuchUpload
 from billing.storage.port import check_key, check_number
 
@@ -45,7 +46,7 @@ class Draft:
         etag = self._digest.hexdigest()
         name = f"{self._number:05d}-{time.time_ns():020d}-{etag}"
         self._path.replace(self._folder / name)
-        sync(self._folder)
+        settle(self._folder)
         for former in self._folder.glob(f"{self._number:05d}-*"):
             if former.name < name:
                 former.unlink(missing_ok=True)
@@ -68,7 +69,7 @@ class Uploads:
         folder = self._layout.upload(bucket, about["upload"])
         folder.mkdir(parents=True)
         write_json(folder / "upload.json", about)
-        sync(folder.parent)
+        settle(folder.parent)
         return about
 
     def draft(self, bucket: str, key: str, upload: str, number: int) -> Draft:
