@@ -34,6 +34,16 @@ def check_works(stage: Stage) -> str:
     return f"{len(scene.asked)} reports, each worker made one"
 
 
+def check_url_works(stage: Stage) -> str:
+    one = stage.played(three).asked["ours"]
+    found = stage.played(given_out)
+    got = found.got
+    if not got.opened:
+        rule = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
+        raise broken(stage, one, "GET of the URL that the job shows", rule, f"expected the file, found {got}")
+    return f"a file of {got.lines} lines behind {urlsplit(found.url).path[:24]}…"
+
+
 def check_flat_memory(stage: Stage) -> str:
     with Growth(stage) as grown:
         one = large(stage, "big", PARTS)
@@ -53,16 +63,6 @@ def check_flat_memory(stage: Stage) -> str:
                  Moment(ended, f"{name} has held {most / MB:.0f} MB more than before", "the peak")]  # fmt: skip
         raise broken(stage, one, f"one export of {size / MB:.0f} MB", rule, difference, marks)
     return f"{size / MB:.0f} MB made with {most / MB:.1f} MB more than before, in {ended - began:.1f} s"
-
-
-def check_url_works(stage: Stage) -> str:
-    one = stage.played(three).asked["ours"]
-    found = stage.played(given_out)
-    got = found.got
-    if not got.opened:
-        rule = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
-        raise broken(stage, one, "GET of the URL that the job shows", rule, f"expected the file, found {got}")
-    return f"a file of {got.lines} lines behind {urlsplit(found.url).path[:24]}…"
 
 
 def check_url_is_signed(stage: Stage) -> str:
