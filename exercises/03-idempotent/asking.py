@@ -31,7 +31,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        return str(self.answer.body["job"]["natural_key"])
+        return self.answer.natural_key
 
     def effects(self, stage: Stage) -> list[dict[str, Any]]:
         """Those that went to its target."""

@@ -3,8 +3,9 @@
 from asking import Asked, email, invoice_of, payout, target_of
 from play import COPIES, OVER, SOON, copies_played, killed, moved
 
+from accepted.grade.booting import BOOT
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import BOOT, Stage
+from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
 

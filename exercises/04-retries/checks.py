@@ -6,10 +6,11 @@ from waits import ATTEMPTS, BASE, CAP, FEWEST, Waits, waits
 
 from accepted.grade import evidence
 from accepted.grade.answer import Answer
+from accepted.grade.booting import BOOT
 from accepted.grade.evidence import Moment
 from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.lost import lost
-from accepted.grade.stage import BOOT, Stage
+from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
 LATE = 1.0  # s of lag, above which waits say nothing: it was 0.1 on one core of two busy ones

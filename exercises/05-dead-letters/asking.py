@@ -41,7 +41,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        return str(self.answer.body["job"]["natural_key"])
+        return self.answer.natural_key
 
     def calls(self, stage: Stage) -> list[dict[str, Any]]:
         """The partner's, in their order."""

@@ -4,9 +4,10 @@ from asking import OVER, Asked, audit, broken, figures, jobs_of, letter_of, lett
 from dying import LEASE, MAX_CRASHES, Killed, dying
 from play import LONG, SOON, busy, desk, parked, shown, works
 
+from accepted.grade.booting import BOOT
 from accepted.grade.keys import asked_by_natural_key
 from accepted.grade.lost import begun, by_itself, lost, taken_after
-from accepted.grade.stage import BOOT, STALL, TENANT, Stage
+from accepted.grade.stage import STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
 
 ATTEMPTS = 2  # MAX_ATTEMPTS

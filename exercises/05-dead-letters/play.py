@@ -10,9 +10,10 @@ from asking import OVER, WHO, Asked, account_of, email, invoices, letter_of, ops
 
 from accepted.grade import messages
 from accepted.grade.answer import Answer
+from accepted.grade.booting import BOOT
 from accepted.grade.departed import departed
 from accepted.grade.evidence import Moment
-from accepted.grade.stage import BOOT, STALL, TENANT, Stage
+from accepted.grade.stage import STALL, TENANT, Stage
 from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 

@@ -19,6 +19,7 @@ TRIES = 5  # fresh URLs of a file, where the machine is so slow that their time 
 WIDE = 100_000  # bytes of a line
 MONTHS = {"big": "2031-01", "begin": "2031-02", "part": "2031-03", "end": "2031-04"}
 OVER = ("succeeded", "failed", "cancelled")
+GIVEN = "Who asked for a report gets a URL that leads to its file, for a while, without a token."
 
 
 @dataclass
@@ -80,10 +81,17 @@ def over(stage: Stage, one: Report) -> bool:
 
 
 def url_of(stage: Stage, one: Report) -> str:
-    """The URL of its file. Raises Unknown where its job shows none."""
-    artifact = job_of(stage, one).get("artifact")
+    """The URL of its file. Raises Broken where its job shows none, Unknown where nothing shows the job."""
+    if not (job := job_of(stage, one)):
+        raise Unknown(f"job {one.job[:8]} was to show its artifact, and nothing was answered for it")
+    artifact = job.get("artifact")
     if not isinstance(artifact, dict) or not artifact.get("url"):
-        raise Unknown(f"job {one.job[:8]} succeeded and shows no artifact")
+        raise Broken(
+            stimulus=f"GET /jobs/{one.job[:8]}, whose report is made", rule=GIVEN,
+            difference=f"expected artifact.url, found {', '.join(sorted(job))}", evidence=one.seen(stage),
+            costs="The report lies in the store, and whoever asked for it can't have it.",
+            look="shared/artifacts.py; make hint-9",
+        )  # fmt: skip
     return str(artifact["url"])
 
 
@@ -149,7 +157,7 @@ def whole(stage: Stage, one: Report) -> str | None:
     told = job.get("result") or {}
     lines, size = one.lines or told.get("lines"), told.get("bytes")
     if (got.lines, got.size) != (lines, size):
-        return f"expected {lines} lines in {size:,} bytes, as the job says, found {got.lines} in {got.size:,} ({got})"
+        return f"expected {lines} lines in {size} bytes, as the job says, found {got.lines} in {got.size:,} ({got})"
     return None
 
 

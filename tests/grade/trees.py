@@ -47,9 +47,9 @@ def with_web(folder: Path, port: str, healthz: int) -> Path:
     return tree
 
 
-def check(tree: Path, results: Path, *more: str, **env: str) -> tuple[int, dict[str, Any]]:
-    """The exit code of `accepted check 1`, and what results/01.json says."""
-    command = [*COMMAND, "1", "--tree", str(tree), "--json", "--results", str(results), *more]
+def check(tree: Path, results: Path, *more: str, number: int = 1, **env: str) -> tuple[int, dict[str, Any]]:
+    """The exit code of `accepted check`, and what results/NN.json says."""
+    command = [*COMMAND, str(number), "--tree", str(tree), "--json", "--results", str(results), *more]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, timeout=240)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""A tree that eats memory is ended before the machine is."""
+"""A tree that eats memory, or forks without end, is ended before the machine is."""
 
 import os
 import threading
@@ -15,16 +15,21 @@ from accepted.stack.runner import Runner
 from accepted.stack.third_parties import NAMES
 
 EACH, ALL = 1.5, 4.0  # GiB: of one process, and of all of the tree's together
+MANY = 400  # processes of the tree; the reference has some thirty
 PAUSE = 0.25  # s
 GIB = 2**30
+STRAY = "a daemon of the tree"
+Eaten = dict[psutil.Process, tuple[str, int]]  # by process: the name that the Procfile gives it, and its bytes
 
 
 class Appetite:
-    """Watches the resident memory of a tree's processes, the kit's own excepted. `broken`: once one ate too much."""
+    """Watches the resident memory of a tree's processes, the kit's own excepted, and how many there are. `broken`:
+    once it was too much."""
 
     def __init__(self, runner: Callable[[], Runner | None]) -> None:
         self.broken: Broken | None = None
         self._runner, self._over = runner, threading.Event()
+        self._strays: dict[psutil.Process, bool] = {}
         self._thread = threading.Thread(target=self._watch, name="appetite", daemon=True)
 
     def start(self) -> None:
@@ -40,38 +45,58 @@ class Appetite:
             if runner is None:
                 continue
             eaten = self._eaten(runner)
-            total = sum(size for _, size in eaten.values())
-            greedy = {process for process, (_, size) in eaten.items() if size > EACH * GIB}
-            if total > ALL * GIB:
-                greedy = set(eaten)
-            if greedy:
-                worst = max(greedy, key=lambda process: eaten[process][1])
-                self.broken = self.broken or _broken(*eaten[worst], worst.pid, total)
-                runner.failure = Problem("the tree ate too much", self.broken.difference, self.broken.look)
-                processes.kill(greedy)  # with the failure in place nobody starts them again
+            if broken := too_much(eaten):
+                self.broken = self.broken or broken
+                runner.failure = Problem("the tree took too much", self.broken.difference, self.broken.look)
+                processes.kill(eaten)  # with the failure in place nobody starts them again
 
-    @staticmethod
-    def _eaten(runner: Runner) -> dict[psutil.Process, tuple[str, int]]:
-        """Bytes by process, with the name that the Procfile gives it."""
+    def _eaten(self, runner: Runner) -> Eaten:
+        own = {pid for child in runner.children() if child.name in NAMES for pid in child.sessions}
         names = {pid: child.name for child in runner.children() if child.name not in NAMES for pid in child.sessions}
         found = {}
         for process in psutil.Process().children(recursive=True):
             try:
-                if name := names.get(os.getsid(process.pid)):
-                    found[process] = (name, process.memory_info().rss)
+                session = os.getsid(process.pid)
+                if session in names or (session not in own and self._stray(process, runner)):
+                    found[process] = (names.get(session, STRAY), process.memory_info().rss)
             except (OSError, psutil.Error):
                 continue
         return found
 
+    def _stray(self, process: psutil.Process, runner: Runner) -> bool:
+        """Whether it went off into a session of its own: it still has the mark of who started it. (Asked once of
+        each: an environment is long to read.)"""
+        if process not in self._strays:
+            self._strays[process] = process.environ().get(processes.RUN_ID) == runner.env[processes.RUN_ID]
+        return self._strays[process]
 
-def _broken(name: str, size: int, pid: int, total: int) -> Broken:
-    what = f"{name} (process {pid}) holds {size / GIB:.1f} GiB, all processes of the tree {total / GIB:.1f} GiB"
+
+def too_much(eaten: Eaten) -> Broken | None:
+    """What is to be told where these are too many, or hold too much."""
+    if not eaten:
+        return None
+    worst = max(eaten, key=lambda process: eaten[process][1])
+    name, most = eaten[worst]
+    total = sum(size for _, size in eaten.values())
+    rule = f"A process keeps under {EACH:g} GiB of memory, all of the tree under {ALL:g} GiB."
+    what = f"{name} (process {worst.pid}) holds {most / GIB:.1f} GiB, all processes of the tree {total / GIB:.1f} GiB"
+    costs = "The kernel ends what is biggest, in the middle of its work: often the database, and not your worker."
+    look = "a list that keeps what it has read, a loop without an end, or a file read whole"
+    if len(eaten) > MANY:
+        names = [name for name, _ in eaten.values()]
+        name = max(set(names), key=names.count)
+        rule = f"The tree's processes are as many as its Procfile asks for, and never more than {MANY}."
+        what = f"{name} has {names.count(name)} processes, and all of the tree {len(eaten)}"
+        costs = "A machine that may start no more processes can't even start the one that would end them."
+        look = "a process started for each job or in a loop, and never waited for"
+    elif most <= EACH * GIB and total <= ALL * GIB:
+        return None
     return Broken(
-        stimulus="the tree ran, and its memory was watched",
-        rule=f"A process keeps under {EACH:g} GiB of memory, all of the tree under {ALL:g} GiB.",
+        stimulus="the tree ran, and its processes were watched",
+        rule=rule,
         difference=f"{what}; it was ended for that, before the machine was",
         evidence=[Moment(time.time(), what, "too much")],
-        costs="The kernel ends what is biggest, in the middle of its work: often the database, and not your worker.",
-        look="a list that keeps what it has read, a loop without an end, or a file read whole",
+        costs=costs,
+        look=look,
         logs=(name,),
     )

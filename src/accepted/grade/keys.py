@@ -9,7 +9,7 @@ from accepted.grade.verdict import Broken
 
 def asked_by_natural_key(stage: Stage, payout: Answer) -> str:
     """The key of a payout's charges, no others of which may be in the ledger. Raises Broken."""
-    natural = str(payout.body["job"]["natural_key"])
+    natural = payout.natural_key
     ledger = stage.ledger(kind="charge")
     for call in ledger["calls"]:
         if natural not in (call["key"], call["idempotency_key"]):

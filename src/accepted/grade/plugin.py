@@ -37,6 +37,7 @@ class Plugin:
         self._stage = Stage(exercise, Path(request.tree), request.backend, request.seed, request.foreign)
         self._appetite = Appetite(lambda: getattr(getattr(self._stage, "stack", None), "runner", None))
         self._began = 0.0
+        self._last = ""  # the check in which the tree ended
 
     def staged(self) -> Iterator[Stage]:
         self._appetite.start()
@@ -61,8 +62,8 @@ class Plugin:
         name = _name(item)
         self._began = time.monotonic()
         self._tell({"begin": name})
-        if greedy := next((one.name for one in self.results.values() if self._ate(one)), None):
-            pytest.skip(f"needs {greedy}, which did not pass")
+        if self._last:
+            pytest.skip(f"needs {self._last}, which did not pass")
         if root := blocked(self.exercise.toml.checks[name].needs, self.results):
             pytest.skip(f"needs {root}, which did not pass")
 
@@ -71,8 +72,8 @@ class Plugin:
         named = pyfuncitem._fixtureinfo.argnames
         measured = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in named})
         name = _name(pyfuncitem)
-        if self._appetite.broken:
-            raise self._appetite.broken
+        if ended := self._ended():
+            raise ended
         if not isinstance(measured, str) or not measured:
             raise TypeError(f"check {name} did not say what it measured")
         self._end(self._result(name, "pass", measured))
@@ -90,16 +91,13 @@ class Plugin:
 
     # -- what each came to
 
-    def _ate(self, result: Result) -> bool:
-        return (
-            self._appetite.broken is not None
-            and result.status == "fail"
-            and (result.message == self._appetite.broken.rule)
-        )
+    def _ended(self) -> Broken | None:
+        """Why nothing of the tree runs any more, if that is so: it ate too much, or ended at every start."""
+        return self._appetite.broken or self._stage.ended()
 
     def _went_wrong(self, name: str, when: str, error: BaseException) -> None:
-        if self._appetite.broken and when == "call":  # whatever came after a process was ended for it
-            error = self._appetite.broken
+        if when == "call" and (ended := self._ended()):  # whatever came of it afterwards
+            error, self._last = ended, name
         if isinstance(error, Broken):
             result = self._broken(name, error)
         elif isinstance(error, Unknown):

@@ -1,6 +1,5 @@
 """What a check stands on: the tree running on servers of its own, and its users' and partners' side of things."""
 
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import psycopg
 from accepted.faults.lines import Lines
 from accepted.faults.proxy import Proxies
 from accepted.grade.answer import Answer
+from accepted.grade.booting import BOOT, does_not_run, is_the_trees
 from accepted.grade.evidence import Moment
 from accepted.grade.exercise import Exercise
 from accepted.grade.verdict import Broken, Unknown
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TENANT, OTHER = "acme", "globex"
-BOOT = float(os.environ.get("ACCEPTED_BOOT_SECONDS", "60"))  # s
-LOOK_AT_LINES = "the lines above, which are the app's own; usually an import that fails"
-LOOK_AT_NOTHING = (
-    "what it waits for before it starts: it has said nothing. If only this machine is busy, "
-    f"ACCEPTED_BOOT_SECONDS={3 * BOOT:g} before the command waits longer"
-)
 # To read all of the machine's certificates takes longer than most answers, and plain HTTP on the loopback needs none.
 PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 PATIENCE = 15.0  # s that a client waits for an answer, unless the check says otherwise
@@ -58,6 +52,7 @@ class Stage:
         self._references = 0
         self._acts: dict[Any, Any] = {}
         self._connection: psycopg.Connection[Any] | None = None
+        self._up = False
 
     def boot(
         self, scale: Mapping[str, int] | None = None, proxied: Collection[str] = (), held_store: bool = False
@@ -90,10 +85,10 @@ class Stage:
             self.stack = stack
             self._done.enter_context(stack)
         except Problem as problem:
-            theirs = problem.what.split()[0] in {*read(self.tree / "Procfile"), "release"}
-            if not theirs and not problem.what.startswith("no process "):
+            if not is_the_trees(problem, read(self.tree / "Procfile")):
                 raise
-            raise self._does_not_boot(problem) from problem
+            raise does_not_run(problem, toml.processes, up=False) from problem
+        self._up = True
         self.http = self._client(stack.addresses.web)
         self._partner = self._client(stack.addresses.partner)
         return time.monotonic() - began
@@ -122,7 +117,7 @@ class Stage:
         at, began = time.time(), time.perf_counter()
         try:
             got = self.http.request(method, path, headers={**sent, **(headers or {})}, timeout=seconds, **content)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # the tree may have named the path
             return Answer(shown, at, (time.perf_counter() - began) * 1000, error=type(error).__name__)
         ms = (time.perf_counter() - began) * 1000
         try:
@@ -198,8 +193,22 @@ class Stage:
         return found  # type: ignore[no-any-return]
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Polls until it holds."""
-        return processes.until(holds, seconds, pause=0.03)
+        """Polls until it holds. Raises Broken once the tree does not stay up: what is waited for never comes."""
+
+        def held() -> bool:
+            if ended := self.ended():
+                raise ended
+            return holds()
+
+        return processes.until(held, seconds, pause=0.03)
+
+    def ended(self) -> Broken | None:
+        """The tree's fault, where it was up and a process of it has then ended at every start: nothing runs any more,
+        the partner and the store included."""
+        failure = self.stack.runner.failure if self._up else None
+        if failure is None or not is_the_trees(failure, read(self.tree / "Procfile")):
+            return None
+        return does_not_run(failure, self.exercise.toml.processes, up=True)
 
     # -- faults
 
@@ -236,15 +245,3 @@ class Stage:
         except (OSError, AttributeError):
             return []
         return lines[-40:]
-
-    def _does_not_boot(self, problem: Problem) -> Broken:
-        now = time.time()
-        return Broken(
-            stimulus=f"the tree's processes were started: release, {', '.join(self.exercise.toml.processes)}",
-            rule="Every process of the Procfile starts, and web answers GET /healthz on the PORT it is given.",
-            difference=f"{problem.what}: {problem.why}",
-            evidence=[Moment(now + n / 1e6, f"app| {line}") for n, line in enumerate(problem.details)],
-            costs="Nothing works for anybody.",
-            look=LOOK_AT_LINES if problem.details else LOOK_AT_NOTHING,
-            logs=("release", *self.exercise.toml.processes),
-        )
