@@ -14,7 +14,8 @@ from accepted.grade.stage import Stage
 from accepted.grade.verdict import Broken, Unknown
 
 LATE = 1.0  # s of lag, above which waits say nothing: it was 0.1 on one core of two busy ones
-FULL = 0.2 * CAP  # s: between half a jitter's standard deviation, 0.14 of the cap, and a full one's, 0.29
+GAIN = 0.1 * CAP  # s: between nothing and 0.19 of the cap, which is the least where a scheduler ticks by the second
+FULL = 0.17 * CAP  # s: half a jitter's standard deviation is 0.14 of the cap, a full one's 0.29, and 0.21 by ticks
 SLACK = 0.25  # s between the provider's clock and that of whoever read its answer
 MANY = "two invoices changed; each of their webhooks was answered with 503 four times"
 
@@ -81,7 +82,7 @@ def check_spaced(stage: Stage) -> str:
         most = max(map(len, scene.deliveries.values()))
         rule = "What a partner can't do now (503) is tried again, soon enough to be of use."
         raise of_many(scene, found, rule, few.format(ATTEMPTS, scene.expected, f"found {most} at most"))
-    grown = found.grown(LATE) >= CAP / 4
+    grown = found.grown(LATE) >= CAP / 4 or (found.mean >= CAP / 4 and found.gained >= GAIN)
     if found.mean >= CAP / 4:  # lag can but lengthen: shorter waits are wrong on any machine
         timely(scene, found, grown)
     if not grown:

@@ -61,6 +61,12 @@ class Waits:
         what comes due passes a scheduler, and probes do not. At most so many seconds pass for lag."""
         return self.mean - min(most, max(self.lag, quantile(self.late, 0.05)))
 
+    @property
+    def gained(self) -> float:
+        """Seconds that the late waits take more than the first ones, on average. In both there is the lag, and what a
+        clock of whole seconds adds to short waits, which is more than the lag."""
+        return self.mean - fmean(self.after.get(1) or [self.mean])
+
     def beyond(self, attempt: int) -> float:
         """The share of the waits after that attempt that are longer than the cap and a second and a half."""
         found = self.after.get(attempt, [])

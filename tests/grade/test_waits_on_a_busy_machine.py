@@ -123,6 +123,20 @@ def test_a_scheduler_that_is_late_makes_no_wait_grow(exercise: SimpleNamespace) 
     assert judged(exercise, "spaced", lambda rng, attempt: never_grows(rng, attempt) + 0.7, 0.02) == "fail"
 
 
+def test_a_scheduler_that_ticks_by_the_second_lengthens_short_waits_and_hides_no_growth(
+    exercise: SimpleNamespace,
+) -> None:
+    """RQ's: what is due is looked for once a second, and a wait of less is one of a second."""
+
+    def ticks(draw: Draw) -> Draw:
+        return lambda rng, attempt: max(1.0, float(int(draw(rng, attempt)))) - 0.1
+
+    assert judged(exercise, "spaced", ticks(full_jitter), 0.02) == "pass"
+    assert judged(exercise, "spaced", ticks(never_grows), 0.02) == "fail"
+    assert judged(exercise, "spread", ticks(full_jitter), 0.02) == "pass"
+    assert judged(exercise, "spread", ticks(half_jitter), 0.02) == "fail"
+
+
 def test_who_seems_to_be_wrong_while_the_machine_stalls_is_given_the_doubt(exercise: SimpleNamespace) -> None:
     assert judged(exercise, "wait_is_capped", no_cap, 0.02, stalls) == "unknown"
     assert judged(exercise, "wait_is_capped", no_jitter, 0.25, since=9) == "unknown", "a herd that stands in line"
