@@ -18,7 +18,6 @@ EACH, ALL = 1.5, 4.0  # GiB: of one process, and of all of the tree's together
 MANY = 400  # processes of the tree; the reference has some thirty
 PAUSE = 0.25  # s
 GIB = 2**30
-STRAY = "a daemon of the tree"
 Eaten = dict[psutil.Process, tuple[str, int]]  # by process: the name that the Procfile gives it, and its bytes
 
 
@@ -29,7 +28,7 @@ class Appetite:
     def __init__(self, runner: Callable[[], Runner | None]) -> None:
         self.broken: Broken | None = None
         self._runner, self._over = runner, threading.Event()
-        self._strays: dict[psutil.Process, bool] = {}
+        self._strays: dict[psutil.Process, str | None] = {}
         self._thread = threading.Thread(target=self._watch, name="appetite", daemon=True)
 
     def start(self) -> None:
@@ -57,17 +56,19 @@ class Appetite:
         for process in psutil.Process().children(recursive=True):
             try:
                 session = os.getsid(process.pid)
-                if session in names or (session not in own and self._stray(process, runner)):
-                    found[process] = (names.get(session, STRAY), process.memory_info().rss)
+                name = names.get(session) or (self._marked(process, runner) if session not in own else None)
+                if name:
+                    found[process] = (name, process.memory_info().rss)
             except (OSError, psutil.Error):
                 continue
         return found
 
-    def _stray(self, process: psutil.Process, runner: Runner) -> bool:
-        """Whether it went off into a session of its own: it still has the mark of who started it. (Asked once of
-        each: an environment is long to read.)"""
+    def _marked(self, process: psutil.Process, runner: Runner) -> str | None:
+        """Of one that went off into a session of its own: the name of who started it, which its environment has.
+        (Asked once of each: that is long to read.)"""
         if process not in self._strays:
-            self._strays[process] = process.environ().get(processes.RUN_ID) == runner.env[processes.RUN_ID]
+            run, _, name = process.environ().get(processes.RUN_ID, "").rpartition("/")
+            self._strays[process] = name if run == runner.env[processes.RUN_ID] and name not in NAMES else None
         return self._strays[process]
 
 
