@@ -146,15 +146,6 @@ def test_every_command_has_help_and_json(accepted: Typed, command: str) -> None:
     assert first and first[1][0].isupper()
 
 
-@pytest.mark.parametrize("command", ["hint", "diff", "catch-up", "reset"])
-def test_an_exercise_that_is_not_there_is_a_usage_error_that_names_those_that_are(
-    accepted: Typed, command: str
-) -> None:
-    for number in ("0", "99", "one", "²"):
-        result = accepted(command, number)
-        assert result.exit_code == 2 and "there are 1, 2, 3" in result.output
-
-
 @pytest.mark.parametrize(
     "command", [["score"], ["diff", "1"], ["reset", "1"], ["catch-up", "2"], ["watch"], ["restore"]]
 )

@@ -14,6 +14,7 @@ from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
 from accepted.grade.verdict import UNJUDGED, USAGE
 from accepted.loop.journal import graded
+from accepted.loop.options import NUMBER
 from accepted.loop.telling import onwards
 from accepted.loop.work import found, to_grade
 from accepted.stack.environment import CHOICES, settle
@@ -23,7 +24,7 @@ from accepted.stack.procfile import read
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--tree", default=None, help="The application to grade (default: $TREE, else work, which "
               "`accepted start` makes).")  # fmt: skip
 @click.option("--app", default=None, type=click.Path(path_type=Path, file_okay=False), help="Instead of a tree: the "
