@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,15 +50,12 @@ def check(
     """
     if tree and app:
         raise click.UsageError("--tree is a tree like ours, --app an app of your own: name one of them.")
-    try:
+    with _or_exit(USAGE):
         exercise = find(number)
         where = app or to_grade(tree, os.environ)
         work = None if app else found(where)
         hint, backend = _asked_for(where, backend or (work.backend if work else "rq"))
         require_writable(results / exercise.label)
-    except Problem as problem:
-        click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(USAGE)
     screen = Screen(quiet=as_json)
     screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
     if hint:
@@ -66,31 +65,35 @@ def check(
     told = reporting.Told(screen, max(map(len, exercise.toml.checks)))
     file = results / f"{exercise.label}.json"
     try:
-        with Interrupts():
+        with _or_exit(UNJUDGED), Interrupts():
             report = grade_into(results, exercise, where, backend, seed, told, foreign=app is not None)
     except Interrupted:
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
-    except Problem as problem:
-        click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(UNJUDGED)
     if as_json:
         click.echo(reporting.as_json(report))
     place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
     replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
     for line in reporting.closing(report, replay, file):
         screen.line(f"   {line}")
-    try:
+    with _or_exit(UNJUDGED):
         if work:
             graded(work, report)
             for line in onwards(work, number, report.verdict):
                 screen.line(f"   {line}")
         if junit:
             reporting.save(junit, reporting.junit(report))
+    sys.exit(report.exit)
+
+
+@contextmanager
+def _or_exit(code: int) -> Iterator[None]:
+    """A Problem within is told, and ends the command with that code."""
+    try:
+        yield
     except Problem as problem:
         click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(UNJUDGED)
-    sys.exit(report.exit)
+        sys.exit(code)
 
 
 def _asked_for(tree: Path, backend: str) -> tuple[str | None, str]:

@@ -49,6 +49,7 @@ def reveal(number: int, level: int | None, work: Work | None, root: Path = EXERC
 
 
 def after(number: int, level: int, levels: int) -> str:
+    """The line under a hint: which of how many it was, and what shows more."""
     if level < levels:
         return f"\n(hint {level} of {levels}; the next: make hint-{number})"
     return f"\n(hint {level} of {levels}, the last; the reference beside yours: make diff-{number})"
