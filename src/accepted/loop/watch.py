@@ -43,7 +43,8 @@ KEYS = "h hint · n next · l list · q quit"
 @click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
 @click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
               help="Where NN.json and the evidence go.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each grading, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each grading and for each "
+              "problem that kept it from one, and nothing else.")  # fmt: skip
 def watch(
     number: int | None, directory: Path, backend: str | None, seed: int, results: Path, as_json: bool
 ) -> None:  # fmt: skip
@@ -117,7 +118,7 @@ class Watch:
         try:
             exercise = find(self.number, self.root)
         except Problem as problem:
-            self.screen.line(problem.report())
+            self._tell(problem)
             return
         self.work = found(self.work.tree) or self.work  # a catch-up in another terminal changes what is given
         self.screen.line(self.screen.style(exercise.title, bold=True) + f"   {self.work.tree}, {self.backend}")
@@ -130,19 +131,23 @@ class Watch:
             if isinstance(news, Report):
                 self._over(news)
             elif isinstance(news, Problem):
-                self.screen.line(f"   {news.report()}\n   {KEYS}")
                 self._now = None
+                self._tell(news, "   ")
+                self.screen.line(f"   {KEYS}")
             elif self._told is not None:
                 self._told(news)
 
     def _over(self, report: Report) -> None:
         self._now = None
+        unwritten: Problem | None = None
         try:
             graded(self.work, report)
         except Problem as problem:
-            self.screen.line(f"   {problem.report()}")
+            unwritten = problem
         if self.as_json:
             click.echo(json.dumps(asdict(report)))
+        if unwritten:  # after the verdict, which whoever reads lines is waiting for
+            self._tell(unwritten, "   ")
         file = self.results / f"{report.exercise:02}.json"
         place = f"--tree {shlex.quote(report.tree)} --backend {self.backend}"
         replay = f"accepted check {report.exercise} {place} --seed {self.seed}"
@@ -150,11 +155,16 @@ class Watch:
         for line in [*reporting.closing(report, replay, file), *on, KEYS]:
             self.screen.line(f"   {line}")
 
+    def _tell(self, problem: Problem, indent: str = "") -> None:
+        if self.as_json:
+            click.echo(json.dumps({"problem": problem.as_dict()}))
+        self.screen.line(indent + problem.report())
+
     def _pressed(self, key: str) -> None:
         try:
             self._do(key)
         except Problem as problem:
-            self.screen.line(problem.report())
+            self._tell(problem)
 
     def _do(self, key: str) -> None:
         if key == "h":
