@@ -58,6 +58,8 @@ def test_make_says_only_what_was_asked_for() -> None:
     assert re.match(r"env -u BACKEND -u TREE \S+/accepted check 3$", made("exercise-3"))
     assert re.match(r"env\s+-u TREE \S+/accepted check 3$", made("exercise-3", "BACKEND=celery-redis"))
     assert re.match(r"env -u BACKEND\s+\S+/accepted check 3$", made("exercise-3", "TREE=solutions"))
+    assert re.match(r"env\s+-u TREE \S+/accepted diff 2$", made("diff-2", "BACKEND=celery-redis"))
+    assert re.match(r"env -u BACKEND -u TREE \S+/accepted diff 2$", made("diff-2")), "the tree's own, not ours"
     assert made("start", "N=5").endswith("accepted start --at 5")
     assert made("catch-up-5").endswith("accepted catch-up 5") and made("watch").endswith("accepted watch")
 

@@ -61,6 +61,15 @@ def test_the_difference_is_shown_for_the_backend_and_without_colour_where_nobody
     assert "on_celery/to_redis.py" in said(accepted("diff", "2", "--json"))["files"]
 
 
+def test_the_difference_is_that_of_the_library_that_is_graded(
+    accepted: Typed, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "on_celery/to_redis.py" in said(accepted("diff", "2", "--json", "--backend", "celery-redis"))["files"]
+    monkeypatch.setenv("BACKEND", "celery-rabbitmq")  # to read it takes no RabbitMQ
+    shown = said(accepted("diff", "2", "--json"))
+    assert shown["backend"] == "celery-rabbitmq" and "on_rq/broker.py" not in shown["files"]
+
+
 def test_points_are_for_a_pass_of_ones_own(accepted: Typed, work: Path) -> None:
     graded(work, 1, "pass")  # the reference's, at this start
     graded(work, 3, "fail")
