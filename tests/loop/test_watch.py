@@ -15,7 +15,7 @@ from tests.loop.watched import Terminal, save, verdicts
 
 def test_each_save_is_graded_again(tree: Path, terminal: Terminal) -> None:
     terminal.until(r"first .*work, rq")
-    terminal.until(r"FAIL: 1 fail")
+    terminal.until(r"FAIL: 1 fail[\s\S]*again, with the same chances: \S+ -m accepted.cli check 1 --tree \S+/work ")
     for answer in ("wronger", "no", "right"):
         save(tree, answer)
         terminal.until(r"saved: answer.txt\r\n.*first .*work, rq")

@@ -1,7 +1,6 @@
 """`accepted check N`."""
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from accepted.grade.exercise import find
 from accepted.grade.verdict import UNJUDGED, USAGE
 from accepted.loop.journal import graded
 from accepted.loop.options import NUMBER
-from accepted.loop.telling import onwards
+from accepted.loop.telling import onwards, replay
 from accepted.loop.work import found, to_grade
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
@@ -72,9 +71,7 @@ def check(
         sys.exit(130)
     if as_json:
         click.echo(reporting.as_json(report))
-    place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
-    replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
-    for line in reporting.closing(report, replay, file):
+    for line in reporting.closing(report, replay(number, where, backend, seed, app is not None), file):
         screen.line(f"   {line}")
     with _or_exit(UNJUDGED):
         if work:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from accepted.loop.journal import graded
 from accepted.loop.keys import END, Keys
 from accepted.loop.options import NUMBER, directory
 from accepted.loop.standing import next_of, standings
-from accepted.loop.telling import onwards, table
+from accepted.loop.telling import onwards, replay, table
 from accepted.loop.work import Work, found, opened
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
@@ -149,10 +148,9 @@ class Watch:
         if unwritten:  # after the verdict, which whoever reads lines is waiting for
             self._tell(unwritten, "   ")
         file = self.results / f"{report.exercise:02}.json"
-        place = f"--tree {shlex.quote(report.tree)} --backend {self.backend}"
-        replay = f"accepted check {report.exercise} {place} --seed {self.seed}"
+        again = replay(report.exercise, self.work.tree, self.backend, self.seed)
         on = [] if report.verdict == "fail" else onwards(self.work, report.exercise, report.verdict, self.root)
-        for line in [*reporting.closing(report, replay, file), *on, KEYS]:
+        for line in [*reporting.closing(report, again, file), *on, KEYS]:
             self.screen.line(f"   {line}")
 
     def _tell(self, problem: Problem, indent: str = "") -> None:
