@@ -11,6 +11,7 @@ import pytest
 from accepted.grade.exercise import folders
 from accepted.ladder import ROOT
 from accepted.loop import journal
+from accepted.loop.modules import digest
 from accepted.loop.work import Work, to_grade
 from accepted.stack.errors import Problem
 from tests.loop.conftest import Typed, said
@@ -51,6 +52,7 @@ def test_a_grading_of_the_learners_tree_is_written_down_and_says_what_to_do_next
     assert "make hint-1" in result.output and "exercises/01-accept/README.md" in result.output
     (event,) = [one for one in journal.read(Work(here / "work")) if one["what"] == "graded"]
     assert (event["exercise"], event["verdict"], event["given"]) == (1, "fail", True)
+    assert event["modules"] == digest(here / "work", 1, "rq")
     assert "again, with the same chances: " in result.output and "check 1 --tree work --backend rq" in result.output
     assert json.loads((here / "results/01.json").read_text())["tree"] == "work"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from accepted.loop import journal
+from accepted.loop.modules import digest
 from accepted.loop.standing import standings
 from accepted.loop.work import Work
 from accepted.stack import processes
@@ -21,6 +23,7 @@ def test_each_save_is_graded_again(tree: Path, terminal: Terminal) -> None:
         terminal.until(r"saved: answer.txt\r\n.*first .*work, rq")
         terminal.until(r"PASS: 1 pass" if answer == "right" else rf"the answer is {answer}[\s\S]*FAIL: 1 fail")
     assert verdicts(tree) == [(1, "fail"), (1, "fail"), (1, "fail"), (1, "pass")]
+    assert journal.read(Work(tree))[-1]["modules"] == digest(tree, 1, "rq")
 
 
 def test_a_save_while_it_grades_calls_that_off_and_begins_again(tree: Path, terminal: Terminal) -> None:

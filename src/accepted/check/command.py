@@ -15,6 +15,7 @@ from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
 from accepted.grade.verdict import UNJUDGED, USAGE
 from accepted.loop.journal import graded
+from accepted.loop.modules import digest
 from accepted.loop.options import NUMBER
 from accepted.loop.telling import onwards, replay
 from accepted.loop.work import found, to_grade
@@ -55,6 +56,7 @@ def check(
         work = None if app else found(where)
         hint, backend = _asked_for(where, backend or (work.backend if work else "rq"))
         require_writable(results / exercise.label)
+        modules = digest(where, number, backend)
     screen = Screen(quiet=as_json)
     screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
     if hint:
@@ -75,7 +77,7 @@ def check(
         screen.line(f"   {line}")
     with _or_exit(UNJUDGED):
         if work:
-            graded(work, report)
+            graded(work, report, modules)
             for line in onwards(work, number, report.verdict):
                 screen.line(f"   {line}")
         if junit:

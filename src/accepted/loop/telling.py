@@ -93,7 +93,8 @@ def as_rows(rows: list[Standing]) -> list[Mapping[str, Any]]:
 
 def _row(one: Standing, width: int) -> str:
     mark = "✓" if one.passed else "·" if one.given else "✗" if one.verdict == "fail" else " "
-    how = "the reference's" if one.given else {"pass": "passed", "fail": "failed"}.get(one.verdict or "", "")
+    passed = "passed, edited since" if one.edited else "passed"
+    how = "the reference's" if one.given else {"pass": passed, "fail": "failed"}.get(one.verdict or "", "")
     notes = [f"{one.tries} tr{'y' if one.tries == 1 else 'ies'}"] if one.tries else []
     notes += [f"hints to level {one.hints}"] if one.hints else []
     if one.with_reference:
@@ -101,4 +102,4 @@ def _row(one: Standing, width: int) -> str:
     elif one.reference:
         notes.append("the reference was shown")
     points = f"{one.points:>3} of {one.worth:<3}"
-    return f" {mark} {one.number:>2}  {one.title:<{width}}  {how:<15}  {points}  {', '.join(notes)}".rstrip()
+    return f" {mark} {one.number:>2}  {one.title:<{width}}  {how:<20}  {points}  {', '.join(notes)}".rstrip()

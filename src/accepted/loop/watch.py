@@ -19,6 +19,7 @@ from accepted.loop.changes import look, saved
 from accepted.loop.grading import Grading
 from accepted.loop.journal import graded
 from accepted.loop.keys import END, Keys
+from accepted.loop.modules import digest
 from accepted.loop.options import NUMBER, directory
 from accepted.loop.standing import next_of, standings
 from accepted.loop.telling import onwards, replay, table
@@ -74,6 +75,7 @@ class Watch:
         self._now: Grading | None = None
         self._called_off: list[Grading] = []
         self._due = True
+        self._modules = ""  # the digest of what is being graded
         self._told: reporting.Told | None = None
 
     def run(self) -> int:
@@ -116,6 +118,7 @@ class Watch:
         self._due = False
         try:
             exercise = find(self.number, self.root)
+            self._modules = digest(self.work.tree, self.number, self.backend)
         except Problem as problem:
             self._tell(problem)
             return
@@ -140,7 +143,7 @@ class Watch:
         self._now = None
         unwritten: Problem | None = None
         try:
-            graded(self.work, report)
+            graded(self.work, report, self._modules)
         except Problem as problem:
             unwritten = problem
         if self.as_json:
