@@ -33,8 +33,8 @@ watch: $(VENV)/.ready ## grade it on every save (N=: another than the next one)
 hint-%: $(VENV)/.ready ## the next of three hints
 	@$(BIN)/accepted hint $* $(ARGS)
 
-diff-%: $(VENV)/.ready ## what the reference does otherwise
-	@$(BIN)/accepted diff $* $(ARGS)
+diff-%: $(VENV)/.ready ## what the reference does otherwise (BACKEND=)
+	@$(ASKED) $(BIN)/accepted diff $* $(ARGS)
 
 catch-up-%: $(VENV)/.ready ## the reference's modules for all below N; yours go into a stash
 	@$(BIN)/accepted catch-up $* $(ARGS)

@@ -1,8 +1,13 @@
 """A folder to work in, and the commands as somebody there types them."""
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from accepted.cli import main
-from accepted.ladder import files
+from accepted.ladder import ROOT, files
+from tests.loop.watched import Terminal, command, lay
 
 Typed = Callable[..., Result]
 COMMAND = [sys.executable, "-m", "accepted.cli"]
@@ -45,6 +51,33 @@ def work(accepted: Typed, here: Path) -> Path:
     (here / "work/shared/retries.py").write_bytes(MINE)
     (here / "work/notes.md").write_bytes(MINE)
     return here / "work"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """To be watched."""
+    tree = tmp_path / "work"
+    lay(tree)
+    return tree
+
+
+@pytest.fixture
+def terminal(tree: Path) -> Iterator[Terminal]:
+    """In front of which somebody watches it."""
+    fd, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    env = {**os.environ, "NO_COLOR": "1"}
+    child = subprocess.Popen(
+        command(tree), stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env=env, start_new_session=True
+    )
+    yield Terminal(child, fd, slave, before=before)
+    if child.poll() is None:
+        child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(60)
+    child.kill()
+    os.close(fd)
+    os.close(slave)
 
 
 def said(result: Result) -> dict[str, Any]:

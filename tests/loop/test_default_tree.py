@@ -11,6 +11,7 @@ import pytest
 from accepted.grade.exercise import folders
 from accepted.ladder import ROOT
 from accepted.loop import journal
+from accepted.loop.modules import digest
 from accepted.loop.work import Work, to_grade
 from accepted.stack.errors import Problem
 from tests.loop.conftest import Typed, said
@@ -51,6 +52,8 @@ def test_a_grading_of_the_learners_tree_is_written_down_and_says_what_to_do_next
     assert "make hint-1" in result.output and "exercises/01-accept/README.md" in result.output
     (event,) = [one for one in journal.read(Work(here / "work")) if one["what"] == "graded"]
     assert (event["exercise"], event["verdict"], event["given"]) == (1, "fail", True)
+    assert event["modules"] == digest(here / "work", 1, "rq")
+    assert "again, with the same chances: " in result.output and "check 1 --tree work --backend rq" in result.output
     assert json.loads((here / "results/01.json").read_text())["tree"] == "work"
 
 
@@ -58,6 +61,8 @@ def test_make_says_only_what_was_asked_for() -> None:
     assert re.match(r"env -u BACKEND -u TREE \S+/accepted check 3$", made("exercise-3"))
     assert re.match(r"env\s+-u TREE \S+/accepted check 3$", made("exercise-3", "BACKEND=celery-redis"))
     assert re.match(r"env -u BACKEND\s+\S+/accepted check 3$", made("exercise-3", "TREE=solutions"))
+    assert re.match(r"env\s+-u TREE \S+/accepted diff 2$", made("diff-2", "BACKEND=celery-redis"))
+    assert re.match(r"env -u BACKEND -u TREE \S+/accepted diff 2$", made("diff-2")), "the tree's own, not ours"
     assert made("start", "N=5").endswith("accepted start --at 5")
     assert made("catch-up-5").endswith("accepted catch-up 5") and made("watch").endswith("accepted watch")
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from accepted.grade.exercise import find, folders
+from accepted.check import command as checking
+from accepted.grade.engine import Report
+from accepted.grade.exercise import Exercise, find, folders
 from accepted.loop import journal
+from accepted.loop.modules import digest
 from accepted.loop.work import Work, found
 from tests.loop.conftest import Typed, said
 
@@ -20,12 +23,13 @@ def work(accepted: Typed, here: Path) -> Path:
     return here / "work"
 
 
-def graded(work: Path, number: int, verdict: str) -> None:
-    """As `accepted check` and `accepted watch` write it down."""
+def graded(work: Path, number: int, verdict: str, **more: str) -> None:
+    """As `accepted check` and `accepted watch` write it down; without the digest of its `modules`, as they once did."""
     opened = found(work)
     assert opened
     given = number in opened.given
-    journal.add(opened, "graded", exercise=number, verdict=verdict, given=given, backend="rq", seed=1, seconds=1.0)
+    about = {"exercise": number, "verdict": verdict, "given": given, "backend": "rq", "seed": 1, "seconds": 1.0}
+    journal.add(opened, "graded", **about, **more)
 
 
 def row(accepted: Typed, number: int) -> dict[str, Any]:
@@ -61,6 +65,15 @@ def test_the_difference_is_shown_for_the_backend_and_without_colour_where_nobody
     assert "on_celery/to_redis.py" in said(accepted("diff", "2", "--json"))["files"]
 
 
+def test_the_difference_is_that_of_the_library_that_is_graded(
+    accepted: Typed, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "on_celery/to_redis.py" in said(accepted("diff", "2", "--json", "--backend", "celery-redis"))["files"]
+    monkeypatch.setenv("BACKEND", "celery-rabbitmq")  # to read it takes no RabbitMQ
+    shown = said(accepted("diff", "2", "--json"))
+    assert shown["backend"] == "celery-rabbitmq" and "on_rq/broker.py" not in shown["files"]
+
+
 def test_points_are_for_a_pass_of_ones_own(accepted: Typed, work: Path) -> None:
     graded(work, 1, "pass")  # the reference's, at this start
     graded(work, 3, "fail")
@@ -94,6 +107,49 @@ def test_what_no_longer_passes_comes_next_again_and_what_was_earned_stays(accept
     assert score["next"] == 3 and score["points"] == find(3).toml.points + find(4).toml.points
     graded(work, 3, "unknown")
     assert row(accepted, 3)["verdict"] is None, "what could not be judged says nothing"
+
+
+def test_a_pass_whose_modules_were_edited_since_is_told_apart_and_keeps_its_points(accepted: Typed, work: Path) -> None:
+    mine = work / "shared/effects.py"
+    passed = mine.read_bytes()
+    graded(work, 3, "pass", modules=digest(work, 3, "rq"))
+    (work / "shared/retries.py").write_text("on = 'with the next one'\n")
+    assert not row(accepted, 3)["edited"], "another's module is none of it"
+    mine.write_bytes(passed + b"# better, I think\n")
+    now = row(accepted, 3)
+    assert (now["edited"], now["passed"], now["points"]) == (True, True, find(3).toml.points)
+    score = accepted("score").output
+    assert "passed, edited since" in score and "make exercise-4" in score
+    mine.unlink()
+    assert row(accepted, 3)["edited"], "gone is edited too"
+    mine.write_bytes(passed)
+    assert not row(accepted, 3)["edited"] and "edited since" not in accepted("score").output
+
+
+def test_what_was_graded_on_one_library_is_not_edited_in_another(accepted: Typed, work: Path) -> None:
+    graded(work, 2, "pass", modules=digest(work, 2, "rq"))
+    (work / "on_celery/broker.py").write_text("not = 'graded'\n")
+    assert not row(accepted, 2)["edited"]
+    (work / "on_rq/broker.py").write_text("not = 'graded'\n")
+    assert row(accepted, 2)["edited"]
+
+
+def test_what_is_edited_while_it_is_graded_is_edited_since(
+    accepted: Typed, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(results: Path, exercise: Exercise, tree: Path, backend: str, seed: int, *_: Any, **__: Any) -> Report:
+        (tree / "shared/effects.py").write_text("mine = True\n")
+        return Report(exercise.toml.number, exercise.toml.slug, str(tree), backend, seed, "pass", 0, 0.0, 60.0, {})
+
+    monkeypatch.setattr(checking, "grade_into", slow)
+    assert accepted("check", "3").exit_code == 0
+    assert row(accepted, 3)["passed"] and row(accepted, 3)["edited"]
+
+
+def test_a_note_from_before_there_was_a_digest_does_not_tell(accepted: Typed, work: Path) -> None:
+    graded(work, 3, "pass")
+    (work / "shared/effects.py").write_text("mine = True\n")
+    assert row(accepted, 3)["passed"] and not row(accepted, 3)["edited"]
 
 
 def test_a_restore_brings_back_what_passed_then(accepted: Typed, work: Path) -> None:
@@ -144,15 +200,6 @@ def test_every_command_has_help_and_json(accepted: Typed, command: str) -> None:
     assert result.exit_code == 0 and "--json" in result.output and "--dir" in result.output
     first = re.search(r"\n\n  (\S[^\n]+)", result.output)
     assert first and first[1][0].isupper()
-
-
-@pytest.mark.parametrize("command", ["hint", "diff", "catch-up", "reset"])
-def test_an_exercise_that_is_not_there_is_a_usage_error_that_names_those_that_are(
-    accepted: Typed, command: str
-) -> None:
-    for number in ("0", "99", "one", "²"):
-        result = accepted(command, number)
-        assert result.exit_code == 2 and "there are 1, 2, 3" in result.output
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_a_folder_with_files_in_it_is_no_stash(accepted: Typed, work: Path, name
     kept, before = kept_before(accepted, "reset", "4"), contents(work)
     result = accepted("restore", named)
     assert result.exit_code == 1 and "is no stash" in result.output
-    assert "accepted restore --list" in result.output and str(kept) in result.output
+    assert "restore --list`" in result.output and str(kept) in result.output
     assert contents(work) == before
 
 

@@ -1,8 +1,9 @@
 """`accepted check N`."""
 
 import os
-import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
 from accepted.grade.verdict import UNJUDGED, USAGE
 from accepted.loop.journal import graded
-from accepted.loop.telling import onwards
+from accepted.loop.modules import digest
+from accepted.loop.options import NUMBER
+from accepted.loop.telling import onwards, replay
 from accepted.loop.work import found, to_grade
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
@@ -23,7 +26,7 @@ from accepted.stack.procfile import read
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--tree", default=None, help="The application to grade (default: $TREE, else work, which "
               "`accepted start` makes).")  # fmt: skip
 @click.option("--app", default=None, type=click.Path(path_type=Path, file_okay=False), help="Instead of a tree: the "
@@ -47,15 +50,13 @@ def check(
     """
     if tree and app:
         raise click.UsageError("--tree is a tree like ours, --app an app of your own: name one of them.")
-    try:
+    with _or_exit(USAGE):
         exercise = find(number)
         where = app or to_grade(tree, os.environ)
         work = None if app else found(where)
         hint, backend = _asked_for(where, backend or (work.backend if work else "rq"))
         require_writable(results / exercise.label)
-    except Problem as problem:
-        click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(USAGE)
+        modules = digest(where, number, backend)
     screen = Screen(quiet=as_json)
     screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
     if hint:
@@ -65,31 +66,33 @@ def check(
     told = reporting.Told(screen, max(map(len, exercise.toml.checks)))
     file = results / f"{exercise.label}.json"
     try:
-        with Interrupts():
+        with _or_exit(UNJUDGED), Interrupts():
             report = grade_into(results, exercise, where, backend, seed, told, foreign=app is not None)
     except Interrupted:
         screen.line("   stopped; nothing is left running")
         sys.exit(130)
-    except Problem as problem:
-        click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(UNJUDGED)
     if as_json:
         click.echo(reporting.as_json(report))
-    place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
-    replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
-    for line in reporting.closing(report, replay, file):
+    for line in reporting.closing(report, replay(number, where, backend, seed, app is not None), file):
         screen.line(f"   {line}")
-    try:
+    with _or_exit(UNJUDGED):
         if work:
-            graded(work, report)
+            graded(work, report, modules)
             for line in onwards(work, number, report.verdict):
                 screen.line(f"   {line}")
         if junit:
             reporting.save(junit, reporting.junit(report))
+    sys.exit(report.exit)
+
+
+@contextmanager
+def _or_exit(code: int) -> Iterator[None]:
+    """A Problem within is told, and ends the command with that code."""
+    try:
+        yield
     except Problem as problem:
         click.echo(f"Error: {problem.report()}", err=True)
-        sys.exit(UNJUDGED)
-    sys.exit(report.exit)
+        sys.exit(code)
 
 
 def _asked_for(tree: Path, backend: str) -> tuple[str | None, str]:

@@ -83,6 +83,7 @@ def closing(report: Report, replay: str, file: Path) -> list[str]:
 
 
 def as_json(report: Report) -> str:
+    """One object, as results/NN.json holds it: `started` in s since 1970, `seconds` and those of each check in s."""
     return json.dumps(asdict(report), indent=1)
 
 

@@ -192,4 +192,5 @@ def _why(error: OSError) -> str:
 
 
 def as_json(learner: Learner) -> dict[str, Any]:
+    """{"name", "results": [what was read of each NN.json, `started` in s since 1970 and `seconds` in s]}."""
     return {"name": learner.name, "results": [one.model_dump() for one in learner.results.values()]}

@@ -44,6 +44,7 @@ class Room:
     left_out: Sequence[LeftOut]
 
     def square(self, learner: Learner, exercise: Exercise) -> Square:
+        """How one learner stands at one exercise; "none" where there is no result of theirs."""
         found = learner.results.get(exercise.toml.number)
         if found is None:
             return Square("none")

@@ -35,11 +35,11 @@ def _ended(file: BinaryIO) -> bool:
     return file.read(1) == b"\n"
 
 
-def graded(work: Work, report: Report) -> None:
-    """Raises Problem."""
+def graded(work: Work, report: Report, modules: str) -> None:
+    """`modules`: the digest of the exercise's, as they were when it began. Raises Problem."""
     given = report.exercise in work.given
     add(work, "graded", exercise=report.exercise, verdict=report.verdict, given=given, backend=report.backend,
-        seed=report.seed, seconds=report.seconds)  # fmt: skip
+        seed=report.seed, seconds=report.seconds, modules=modules)  # fmt: skip
 
 
 def read(work: Work) -> list[Event]:

@@ -29,16 +29,18 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the outcom
 
 
 class Number(click.ParamType[int]):
-    """An exercise that there is; a usage error names them where it is not."""
+    """An exercise that there is, with or without leading zeros; a usage error names them where it is not."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        known = folders()
+        known, text = folders(), str(value)
         for number in known:
-            if str(value) == str(number):
+            if text.lstrip("0") == str(number):
                 return number
-        return self.fail(f"there is no exercise {value}; there are {', '.join(map(str, known))}", param, ctx)
+        integer = text.lstrip("+-").isdecimal()
+        wrong = f"there is no exercise {text}" if integer else f"{text!r} is not a valid integer"
+        return self.fail(f"{wrong}; there are {', '.join(map(str, known))}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [

@@ -9,6 +9,7 @@ from accepted import durable
 from accepted.ladder import REFERENCE, START, Rung, rungs
 from accepted.loop import journal, stash
 from accepted.loop.exchange import Wanted, replace
+from accepted.loop.invocation import program
 from accepted.loop.options import NUMBER, as_json, directory
 from accepted.loop.telling import Said, brief
 from accepted.loop.turns import alone
@@ -110,7 +111,7 @@ def _chosen(work: Work, stashed: Path | None) -> Path:
     which = f"{stashed} is no stash" if stashed else "there is no stash"
     names = [str(path) for path in there] or ["(none: nothing has replaced your files yet)"]
     where = "" if work.tree == DEFAULT else f" --dir {shlex.quote(str(work.tree))}"
-    cure = f"Name one of these, which `accepted restore --list{where}` lists:"
+    cure = f"Name one of these, which `{program()} restore --list{where}` lists:"
     raise Problem(which, f"those of {work.tree} are in {work.stashes}", cure, names)
 
 

@@ -8,12 +8,14 @@ import click
 
 from accepted.demo.screen import Screen
 from accepted.grade.exercise import find
-from accepted.ladder import EXERCISES, REFERENCE, rungs
+from accepted.ladder import EXERCISES, REFERENCE
 from accepted.loop import journal
+from accepted.loop.modules import paths
 from accepted.loop.options import NUMBER, as_json, directory
 from accepted.loop.standing import level_shown
 from accepted.loop.telling import Said
 from accepted.loop.work import Work, found, opened
+from accepted.stack.environment import CHOICES
 from accepted.stack.errors import Problem
 
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -49,6 +51,7 @@ def reveal(number: int, level: int | None, work: Work | None, root: Path = EXERC
 
 
 def after(number: int, level: int, levels: int) -> str:
+    """The line under a hint: which of how many it was, and what shows more."""
     if level < levels:
         return f"\n(hint {level} of {levels}; the next: make hint-{number})"
     return f"\n(hint {level} of {levels}, the last; the reference beside yours: make diff-{number})"
@@ -56,28 +59,24 @@ def after(number: int, level: int, levels: int) -> str:
 
 @click.command()
 @click.argument("number", type=NUMBER)
+@click.option("--backend", envvar="BACKEND", type=click.Choice(CHOICES), help="Whose modules, where each library has "
+              "its own (default: $BACKEND, else the one that the tree was started with).")  # fmt: skip
 @directory
 @as_json
-def diff(number: int, directory: Path, as_json: bool) -> None:
+def diff(number: int, backend: str | None, directory: Path, as_json: bool) -> None:
     """Show what the reference does otherwise in the modules of exercise NUMBER: - is yours, + the reference's."""
     said, work = Said(as_json), opened(directory)
     screen = Screen(quiet=as_json)
-    differences = {path: difference(work.tree / path, REFERENCE / path, path) for path in paths(number, work.backend)}
+    backend = backend or work.backend
+    differences = {path: difference(work.tree / path, REFERENCE / path, path) for path in paths(number, backend)}
     journal.add(work, "diff", exercise=number)
-    said.outcome(exercise=number, backend=work.backend, files=differences)
+    said.outcome(exercise=number, backend=backend, files=differences)
     for lines in differences.values():
         for line in lines:
             colour = COLOURS.get(line[:1])
             screen.line(screen.style(line, fg=colour) if colour else line)
     if not any(differences.values()):
         said.line(f"No difference: your modules of exercise {number} are the reference's.")
-
-
-def paths(number: int, backend: str) -> list[str]:
-    """The exercise's modules and the parts of the reference's, those of other libraries left out."""
-    other = "on_celery/" if backend == "rq" else "on_rq/"
-    mine = [rung for rung in rungs() if rung.number == number]
-    return sorted(path for rung in mine for path in rung.modules | rung.parts if not path.startswith(other))
 
 
 def difference(mine: Path, reference: Path, path: str) -> list[str]:

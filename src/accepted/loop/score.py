@@ -16,8 +16,9 @@ from accepted.loop.work import opened
 def score(directory: Path, as_json: bool) -> None:
     """Say which exercises pass, the points earned, and the hints and references shown on the way.
 
-    Points are for a pass with modules of your own. Hints cost nothing; a pass after the reference was shown is counted
-    apart. This is a teacher, not a proctor: the files are yours, and so is this count.
+    Points are for a pass with modules of your own; they stay when you edit these, and it says that you have. Hints cost
+    nothing; a pass after the reference was shown is counted apart. This is a teacher, not a proctor: the files are
+    yours, and so is this count.
     """
     said, work = Said(as_json), opened(directory)
     rows = standings(work)

@@ -7,20 +7,23 @@ from pathlib import Path
 from accepted.grade.exercise import Exercise, folders, load
 from accepted.ladder import EXERCISES
 from accepted.loop.journal import Event, read
+from accepted.loop.modules import digest
 from accepted.loop.work import Work
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One exercise's. `verdict`: of the last grading of what is in the tree now. `points`: those that were earned, by a
-    pass with modules of the learner's own; they stay. `with_reference`: that pass came after the reference was shown.
-    `hints`: levels shown. `tries`: gradings with a verdict."""
+    """One exercise's. `verdict`: of the last grading, those before a reset or in a tree that was put away left out.
+    `edited`: it passed, and its modules are others by now. `points`: those that were earned, by a pass with modules of
+    the learner's own; they stay. `with_reference`: that pass came after the reference was shown. `hints`: levels shown.
+    `tries`: gradings with a verdict."""
 
     number: int
     slug: str
     title: str
     worth: int
     verdict: str | None = None
+    edited: bool = False
     given: bool = False
     points: int = 0
     with_reference: bool = False
@@ -55,13 +58,16 @@ def level_shown(work: Work, number: int) -> int:
     return max((_level(one) for one in read(work) if _is(one, "hint", number)), default=0)
 
 
-def _standing(exercise: Exercise, work: Work, events: Sequence[Event], verdict: str | None) -> Standing:
+def _standing(exercise: Exercise, work: Work, events: Sequence[Event], last: Event | None) -> Standing:
     toml, number = exercise.toml, exercise.toml.number
     mine = [one for one in events if one.get("exercise") == number]
     earned = next((i for i, one in enumerate(mine) if _earns(one)), None)
     shown = next((i for i, one in enumerate(mine) if one["what"] == "diff"), None)
     return Standing(
-        number, toml.slug, toml.title, toml.points, verdict, number in work.given,
+        number, toml.slug, toml.title, toml.points,
+        verdict=last["verdict"] if last else None,
+        edited=last is not None and _edited(last, work),
+        given=number in work.given,
         points=toml.points if earned is not None else 0,
         with_reference=earned is not None and shown is not None and shown < earned,
         hints=max((_level(one) for one in mine if one["what"] == "hint"), default=0),
@@ -74,13 +80,21 @@ def _earns(event: Event) -> bool:
     return event["what"] == "graded" and event.get("verdict") == "pass" and not event.get("given")
 
 
-def _verdicts(events: Sequence[Event]) -> dict[int, str]:
-    """The last of each exercise that still says something of the tree."""
-    found: dict[int, str] = {}
+def _edited(last: Event, work: Work) -> bool:
+    """Whether what passed is no longer what is there. Notes from before there was a digest don't tell."""
+    then, backend = last.get("modules"), last.get("backend")
+    if last["verdict"] != "pass" or not isinstance(then, str) or not isinstance(backend, str):
+        return False
+    return then != digest(work.tree, last["exercise"], backend)
+
+
+def _verdicts(events: Sequence[Event]) -> dict[int, Event]:
+    """The last grading of each exercise that still says something of the tree."""
+    found: dict[int, Event] = {}
     for index, one in enumerate(events):
         number, verdict = one.get("exercise"), one.get("verdict")
         if one["what"] == "graded" and isinstance(number, int) and verdict in ("pass", "fail"):
-            found[number] = verdict
+            found[number] = one
         elif one["what"] == "started":
             found = {}
         elif one["what"] == "reset" and isinstance(number, int):

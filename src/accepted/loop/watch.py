@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -20,9 +19,10 @@ from accepted.loop.changes import look, saved
 from accepted.loop.grading import Grading
 from accepted.loop.journal import graded
 from accepted.loop.keys import END, Keys
+from accepted.loop.modules import digest
 from accepted.loop.options import NUMBER, directory
 from accepted.loop.standing import next_of, standings
-from accepted.loop.telling import onwards, table
+from accepted.loop.telling import onwards, replay, table
 from accepted.loop.work import Work, found, opened
 from accepted.stack.environment import CHOICES, settle
 from accepted.stack.errors import Problem
@@ -43,7 +43,8 @@ KEYS = "h hint · n next · l list · q quit"
 @click.option("--seed", envvar="SEED", default=1, show_default=True, type=int, help="Of everything that is random.")
 @click.option("--results", default=Path("results"), type=click.Path(path_type=Path, file_okay=False), show_default=True,
               help="Where NN.json and the evidence go.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each grading, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each grading and for each "
+              "problem that kept it from one, and nothing else.")  # fmt: skip
 def watch(
     number: int | None, directory: Path, backend: str | None, seed: int, results: Path, as_json: bool
 ) -> None:  # fmt: skip
@@ -74,6 +75,7 @@ class Watch:
         self._now: Grading | None = None
         self._called_off: list[Grading] = []
         self._due = True
+        self._modules = ""  # the digest of what is being graded
         self._told: reporting.Told | None = None
 
     def run(self) -> int:
@@ -116,8 +118,9 @@ class Watch:
         self._due = False
         try:
             exercise = find(self.number, self.root)
+            self._modules = digest(self.work.tree, self.number, self.backend)
         except Problem as problem:
-            self.screen.line(problem.report())
+            self._tell(problem)
             return
         self.work = found(self.work.tree) or self.work  # a catch-up in another terminal changes what is given
         self.screen.line(self.screen.style(exercise.title, bold=True) + f"   {self.work.tree}, {self.backend}")
@@ -130,31 +133,39 @@ class Watch:
             if isinstance(news, Report):
                 self._over(news)
             elif isinstance(news, Problem):
-                self.screen.line(f"   {news.report()}\n   {KEYS}")
                 self._now = None
+                self._tell(news, "   ")
+                self.screen.line(f"   {KEYS}")
             elif self._told is not None:
                 self._told(news)
 
     def _over(self, report: Report) -> None:
         self._now = None
+        unwritten: Problem | None = None
         try:
-            graded(self.work, report)
+            graded(self.work, report, self._modules)
         except Problem as problem:
-            self.screen.line(f"   {problem.report()}")
+            unwritten = problem
         if self.as_json:
             click.echo(json.dumps(asdict(report)))
+        if unwritten:  # after the verdict, which whoever reads lines is waiting for
+            self._tell(unwritten, "   ")
         file = self.results / f"{report.exercise:02}.json"
-        place = f"--tree {shlex.quote(report.tree)} --backend {self.backend}"
-        replay = f"accepted check {report.exercise} {place} --seed {self.seed}"
+        again = replay(report.exercise, self.work.tree, self.backend, self.seed)
         on = [] if report.verdict == "fail" else onwards(self.work, report.exercise, report.verdict, self.root)
-        for line in [*reporting.closing(report, replay, file), *on, KEYS]:
+        for line in [*reporting.closing(report, again, file), *on, KEYS]:
             self.screen.line(f"   {line}")
+
+    def _tell(self, problem: Problem, indent: str = "") -> None:
+        if self.as_json:
+            click.echo(json.dumps({"problem": problem.as_dict()}))
+        self.screen.line(indent + problem.report())
 
     def _pressed(self, key: str) -> None:
         try:
             self._do(key)
         except Problem as problem:
-            self.screen.line(problem.report())
+            self._tell(problem)
 
     def _do(self, key: str) -> None:
         if key == "h":

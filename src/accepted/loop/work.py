@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from accepted import durable
+from accepted.loop.invocation import program
 from accepted.stack.environment import BACKENDS
 from accepted.stack.errors import Problem, cannot_write
 
@@ -72,7 +73,7 @@ class Work:
         """The command that brings these files back."""
         if self.tree == DEFAULT:
             return f"make restore STASH={shlex.quote(str(stash))}"
-        return f"accepted restore {shlex.quote(str(stash))} --dir {shlex.quote(str(self.tree))}"
+        return f"{program()} restore {shlex.quote(str(stash))} --dir {shlex.quote(str(self.tree))}"
 
 
 def found(tree: Path = DEFAULT) -> Work | None:

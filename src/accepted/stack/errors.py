@@ -1,6 +1,7 @@
 """What a person reads when something of the stack cannot go on."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class Problem(Exception):
@@ -17,6 +18,10 @@ class Problem(Exception):
     def report(self) -> str:
         """The line, and the details indented under it."""
         return "\n".join([str(self), *(f"    {line}" for line in self.details)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for a program: what, why and cure as text, details as lines."""
+        return {"what": self.what, "why": self.why, "cure": self.cure, "details": list(self.details)}
 
 
 def cannot_write(path: object, error: OSError) -> Problem:
