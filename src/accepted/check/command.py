@@ -1,7 +1,6 @@
 """`accepted check N`."""
 
 import os
-import shlex
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +56,7 @@ def check(
         click.echo(f"Error: {problem.report()}", err=True)
         sys.exit(USAGE)
     screen = Screen(quiet=as_json)
-    screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
+    reporting.opening(screen, exercise.title, where, backend, seed)
     if hint:
         screen.line(f"   {hint}")
     if work and (said := work.cut_off()):
@@ -75,9 +74,7 @@ def check(
         sys.exit(UNJUDGED)
     if as_json:
         click.echo(reporting.as_json(report))
-    place = f"--{'app' if app else 'tree'} {shlex.quote(str(where))}"
-    replay = f"accepted check {number} {place} --backend {backend} --seed {seed}"
-    for line in reporting.closing(report, replay, file):
+    for line in reporting.closing(report, file, "--app" if app else "--tree"):
         screen.line(f"   {line}")
     try:
         if work:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +18,11 @@ from accepted.stack.errors import cannot_write
 WIDTH = 110
 MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "skipped": ("–", "yellow"), "unknown": ("?", "yellow"),
          "grader-error": ("!", "magenta")}  # fmt: skip
+
+
+def opening(screen: Screen, title: str, tree: Path | str, backend: str, seed: int) -> None:
+    """The first line."""
+    screen.line(screen.style(title, bold=True) + f"   tree {tree}, backend {backend}, seed {seed}")
 
 
 class Told:
@@ -68,13 +74,14 @@ def _folded(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, width, break_on_hyphens=False, break_long_words=False)
 
 
-def closing(report: Report, replay: str, file: Path) -> list[str]:
-    """The last lines."""
+def closing(report: Report, file: Path, named: str = "--tree") -> list[str]:
+    """The last lines. `named`: the option by which what was graded is asked for."""
     counts = {status: sum(one.status == status for one in report.checks) for status in MARKS}
     said = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     lines = [f"{report.verdict.upper()}: {said} · {report.seconds:.1f} s · {file}"]
     if report.verdict != "pass":
-        lines.append(f"again, with the same chances: {replay}")
+        place = f"{named} {shlex.quote(report.tree)} --backend {report.backend} --seed {report.seed}"
+        lines.append(f"again, with the same chances: accepted check {report.exercise} {place}")
     if report.verdict in ("unknown", "grader-error"):
         lines.append(
             "This says nothing about your tree: it could not be judged. Try again; should it stay, read the file."
