@@ -10,7 +10,7 @@ export BACKEND TREE STACK
 # Where a machine forbids bytecode, each of a stack's processes would compile your tree anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: compare demand cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test lint bench clean lock diagrams conformance rabbitmq secrets
+.PHONY: compare demand cohort new-exercise lint-exercises start watch restore score doctor graders flake crash-sweep ablation help demo up down status logs test test-graders lint bench clean lock diagrams conformance rabbitmq secrets
 
 help: # this page
 	@echo 'Accepted: how do you run Flask background work at scale? Build it, break it, measure it.'
@@ -91,6 +91,9 @@ logs: $(VENV)/.ready ## the merged log of what is running
 
 test: $(VENV)/.ready-dev ## the kit's own tests, against real servers
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-graders: $(VENV)/.ready-dev ## those of them that are whole gradings, an hour and more (EX="4 9": of these exercises alone)
+	@$(BIN)/python -m pytest -m graders -n auto --dist worksteal $(addprefix --ex ,$(EX)) $(ARGS)
 
 conformance: $(VENV)/.ready-dev ## what every broker owes, promise by promise, on all four implementations
 	@CONFORMANCE_TABLE=1 $(BIN)/python -m pytest tests/conformance -q --no-header $(ARGS)

@@ -9,7 +9,7 @@ as they do for
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,21 @@ from accepted.stack.servers import choose_postgres, choose_redis
 from accepted.stack.tether import Tether
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ex", action="append", type=int, help="Of what is played for each exercise only this one's.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked = config.getoption("--ex")
+    others = [each for each in items if asked and isinstance(each, pytest.Function) and not _is_of(each, asked)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [each for each in items if each not in others]
+
+
+def _is_of(item: pytest.Function, numbers: Sequence[int]) -> bool:
+    return hasattr(item, "callspec") and item.callspec.params.get("number") in numbers
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 
+from accepted.graders.transcripts import normalised
+
 PARTS = ("what was done", "first difference", "what was seen", "what it costs", "where to look", "all of it")
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the first failed check of a transcript says, without line breaks and without figures."""
+    """What the first failed check of a transcript says, without line breaks and all that changes from run to run."""
 
     check: str
     rule: str
@@ -37,4 +39,5 @@ def lesson(transcript: str) -> Lesson | None:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\d+", "0", " ".join(text.split()))
+    """Line breaks first: a figure may have its unit in the next line."""
+    return re.sub(r"\d+", "0", normalised(" ".join(text.split())))

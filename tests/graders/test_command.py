@@ -1,7 +1,6 @@
 """`accepted graders` and `accepted flake` as an author runs them."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -54,7 +53,7 @@ def test_ctrl_c_ends_all_that_run_side_by_side_and_says_how_to_go_on(tmp_path: P
     assert processes.until(lambda: all(map(processes.gone, began)), 20), began
 
 
-@pytest.mark.skipif(not os.environ.get("GRADERS"), reason="four gradings on one core: GRADERS=1 plays them")
+@pytest.mark.graders  # four of them, on one core
 def test_a_grader_says_the_same_each_time_also_on_one_core() -> None:
     done = subprocess.run(FLAKE, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -58,7 +58,7 @@ def check(
         require_writable(results / exercise.label)
         modules = digest(where, number, backend)
     screen = Screen(quiet=as_json)
-    screen.line(screen.style(exercise.title, bold=True) + f"   tree {where}, backend {backend}, seed {seed}")
+    reporting.opening(screen, exercise.title, where, backend, seed)
     if hint:
         screen.line(f"   {hint}")
     if work and (said := work.cut_off()):

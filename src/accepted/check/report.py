@@ -19,6 +19,11 @@ MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "skipped": ("–", "y
          "grader-error": ("!", "magenta")}  # fmt: skip
 
 
+def opening(screen: Screen, title: str, tree: Path | str, backend: str, seed: int) -> None:
+    """The first line."""
+    screen.line(screen.style(title, bold=True) + f"   tree {tree}, backend {backend}, seed {seed}")
+
+
 class Told:
     """Prints each check as it ends: a line where it passed, and of the first that failed all that teaches."""
 

@@ -126,7 +126,7 @@ class Teller:
         self.keep(case, outcome)
         self._took.append(outcome.seconds)
         if report and transcripts.is_model(case) and outcome.came == "as it must" and self.everything:
-            self.transcripts.append(transcripts.save(case, report))
+            self.transcripts += filter(None, [transcripts.save(case, report)])
         if outcome.came != "as it must" or not self.screen.terminal:
             mark = matrix.MARKS[outcome.came]
             why = f"  {outcome.why}" if outcome.why else ""

@@ -1,23 +1,28 @@
-"""docs/transcripts/: what a learner reads when a check fails, with all that changes from run to run made equal."""
+"""docs/transcripts/: the screen of `make exercise-N` on which a learner's check fails, with its figures and ids.
+
+Two of them are compared with all made equal that changes from run to run.
+"""
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from accepted import durable
 from accepted.check import report as reporting
 from accepted.demo.screen import Screen
 from accepted.grade.engine import Report
+from accepted.grade.verdict import Result
 from accepted.graders.cases import Case
 from accepted.ladder import ROOT
+from accepted.loop.telling import stuck
+from accepted.loop.work import DEFAULT
 
 TRANSCRIPTS = ROOT / "docs" / "transcripts"
+_PRIVATE = re.compile(r"(?<![\w…/.])/(?:tmp|dev/shm|run|var|home|root)/[\w./+-]+")
 _HEX = r"[0-9a-f]"
 _RULES: tuple[tuple[str, str], ...] = (
     (r"\b(\w+://)[^\s,)]*", r"\1…"),
-    (r"(/[\w.+-]+)*/(results|accepted-[\w-]+|tmp)(/[\w.+-]+)*(/[\w.-]+\.(txt|log))", r"results\4"),
-    (r"\bresults/graders/(\d\d)-[\w-]+/", r"results/\1/"),
-    (r"/tmp/[\w./+-]+", "…"),  # noqa: S108 - a pattern, not a place
     (rf"\b{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}\b", "<id>"),
     (rf"\b{_HEX}{{8}}-{_HEX}{{4}}…", "<id>…"),
     (rf"\b{_HEX}{{8}}-{_HEX}{{1,4}}\b", "<id>"),
@@ -34,7 +39,7 @@ STAMP = re.compile(r"^(\s*(?:what was seen\s+)?)(\d+\.\d{3})  ", re.MULTILINE)
 
 
 def normalised(text: str) -> str:
-    """Ids, times, ports and paths give way to what they are."""
+    """Ids, times and ports give way to what they are."""
     text = STAMP.sub(lambda found: f"{found[1]}{'<t>':>{len(found[2])}}  ", text)  # what comes after keeps its column
     for pattern, instead in _RULES:
         text = re.sub(pattern, instead, text)
@@ -42,28 +47,46 @@ def normalised(text: str) -> str:
 
 
 def written(case: Case, report: Report) -> str:
-    """The screen of `accepted check`, as it stands without colours."""
-    out = io.StringIO()
-    screen = Screen(out)
-    screen.line(f"$ accepted check {report.exercise} --backend {report.backend}   # {_whose(case)}")
-    screen.line(f"{case.exercise.title}   backend {report.backend}, seed {report.seed}")
+    """The screen of `make exercise-N`, as it stands without colours."""
+    out, label = io.StringIO(), case.exercise.label
+    screen, shown = Screen(out), _in_work(report, label)
+    screen.line(f"$ make exercise-{report.exercise}   # {_whose(case)}")
+    reporting.opening(screen, case.exercise.title, shown.tree, report.backend, report.seed)
     told = reporting.Told(screen, max(map(len, case.exercise.toml.checks)))
-    for result in report.checks:
+    for result in shown.checks:
         told(result)
-    for line in reporting.closing(report, f"accepted check {report.exercise} --seed {report.seed}",
-                                  Path("results") / f"{case.exercise.label}.json"):  # fmt: skip
+    again = f"make exercise-{report.exercise} BACKEND={report.backend} SEED={report.seed}"
+    for line in [*reporting.closing(shown, again, Path("results") / f"{label}.json"), stuck(report.exercise)]:
         screen.line(f"   {line}")
-    return normalised(out.getvalue())
+    return out.getvalue()
 
 
 def _whose(case: Case) -> str:
-    return "the tree of make start" if case.kind == "start" else "everything below it done, this one not yet"
+    return "the tree of make start" if case.kind == "start" else "all that it stands on is done, this one not yet"
 
 
-def save(case: Case, report: Report) -> Path:
-    """Writes check-NN.txt."""
-    durable.write(path(case), written(case, report).encode())
-    return path(case)
+def _in_work(report: Report, label: str) -> Report:
+    """The same of a learner's tree: work/, with what is kept of it in results/, and no folder of this machine."""
+
+    def there(text: str) -> str:
+        return _PRIVATE.sub("…", text.replace(report.tree, str(DEFAULT)).replace(f"{ROOT}/", ""))
+
+    def told(result: Result) -> Result:
+        own = {name: there(value) for name, value in vars(result).items() if isinstance(value, str)}
+        if result.file:
+            own["file"] = f"results/{label}/{Path(result.file).name}"
+        return replace(result, evidence=[there(line) for line in result.evidence], **own)  # type: ignore[arg-type]
+
+    return replace(report, tree=str(DEFAULT), checks=[told(result) for result in report.checks])
+
+
+def save(case: Case, report: Report) -> Path | None:
+    """Writes check-NN.txt; None where the one that is there says the same but for what changes from run to run."""
+    text, kept = written(case, report), path(case)
+    if kept.exists() and normalised(kept.read_text()) == normalised(text):
+        return None
+    durable.write(kept, text.encode())
+    return kept
 
 
 def path(case: Case) -> Path:
@@ -71,6 +94,6 @@ def path(case: Case) -> Path:
 
 
 def is_model(case: Case) -> bool:
-    """Whether it is the one whose transcript is kept: who has done all below, and not this one; on RQ."""
+    """Whether it is the one whose transcript is kept: who has done what it stands on, and not it; on RQ."""
     own = "prerequisites" if case.exercise.toml.prerequisites else "start"
     return case.backend == "rq" and case.kind == own

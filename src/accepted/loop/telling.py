@@ -15,6 +15,8 @@ from accepted.loop.invocation import program
 from accepted.loop.standing import Standing, next_of, standings
 from accepted.loop.work import DEFAULT, Work, found
 
+FIRST_HINT = "a question that helps"
+
 
 class Said:
     """Lines for a person or, with `as_json`, one JSON object for a machine."""
@@ -42,13 +44,17 @@ def brief(number: int, root: Path = EXERCISES) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
+def stuck(number: int, hint: str = FIRST_HINT, root: Path = EXERCISES) -> str:
+    """To someone whose tree failed. `hint`: what the next one is to them."""
+    return f"stuck? make hint-{number} ({hint}); everything the checks do is in {brief(number, root)}"
+
+
 def onwards(work: Work, number: int, verdict: str, root: Path = EXERCISES) -> list[str]:
     """What to do after a grading."""
     rows = standings(work, root)
     mine = next((one for one in rows if one.number == number), None)
     if verdict == "fail" and mine is not None:
-        more = "once more" if mine.hints else "a question that helps"
-        return [f"stuck? make hint-{number} ({more}); everything the checks do is in {brief(number, root)}"]
+        return [stuck(number, "once more" if mine.hints else FIRST_HINT, root)]
     if verdict != "pass":
         return []
     following = next_of(rows)

@@ -1,7 +1,8 @@
 """Background work in one file: Flask, RQ, psycopg. Written from docs/contract.md; the tables are the contract's.
 
-It makes no reports, has no event streams, no leases: a lock of Postgres' own says whose a job is, and goes with its
-holder. Its messages are RQ's usual pickles. Money, mail and webhooks are safe with it; that was the point.
+It makes no reports (who asks for one is told so), has no event streams, no leases: a lock of Postgres' own says whose
+a job is, and goes with its holder. Its messages are RQ's usual pickles. Money, mail and webhooks are safe with it; that
+was the point.
 """
 
 import base64
@@ -327,7 +328,8 @@ def finish(c, row, state, message=""):
 
 def gone_wrong(c, row, error):
     count = row["failures"] + 1
-    about = json.dumps({"class": type(error).__name__, "message": "the partner refused", "redacted": True})
+    what = str(error) if isinstance(error, Failed) else "the partner did not answer"
+    about = json.dumps({"class": type(error).__name__, "message": what, "redacted": True})
     c.execute("UPDATE jobs SET failures = %s, error = %s WHERE id = %s", [count, about, row["id"]])
     if getattr(error, "final", False) or count >= MOST:
         c.execute("INSERT INTO dead_letters (job_id, tenant_id, kind, queue, natural_key, reason, error_class,"
@@ -415,7 +417,12 @@ def deliver(c, row):
     return {}
 
 
-ACTS = {"payout.send": pay, "email.send": mail, "webhook.fanout": fan_out, "webhook.deliver": deliver}
+def report_on(c, row):
+    raise Failed("this app makes no files", final=True)  # nobody is left to wait for one
+
+
+ACTS = {"payout.send": pay, "email.send": mail, "webhook.fanout": fan_out, "webhook.deliver": deliver,
+        "report.export": report_on}  # fmt: skip
 
 
 # -- relay and scheduler
