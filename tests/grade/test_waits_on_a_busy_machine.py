@@ -137,6 +137,13 @@ def test_a_scheduler_that_ticks_by_the_second_lengthens_short_waits_and_hides_no
     assert judged(exercise, "spread", ticks(half_jitter), 0.02) == "fail"
 
 
+def test_a_machine_that_stalls_for_one_attempt_spreads_nothing(exercise: SimpleNamespace) -> None:
+    def overtaken(rng: Random, attempt: int) -> float:
+        return no_jitter(rng, attempt) * rng.uniform(0.9, 1) + (1.45 if attempt == 4 else 0.0)
+
+    assert judged(exercise, "spread", overtaken, 0.02) == "fail"
+
+
 def test_who_seems_to_be_wrong_while_the_machine_stalls_is_given_the_doubt(exercise: SimpleNamespace) -> None:
     assert judged(exercise, "wait_is_capped", no_cap, 0.02, stalls) == "unknown"
     assert judged(exercise, "wait_is_capped", no_jitter, 0.25, since=9) == "unknown", "a herd that stands in line"
