@@ -2,6 +2,7 @@
 one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Protocol
 
 import psycopg
@@ -124,21 +125,29 @@ def _carry(
     asked: list[Asked] = []
     # One that was killed is still reading its libraries, and would leave all to the other.
     stage.until(lambda: all(talks(stage, relay) for relay in RELAYS), patience(stage))
-    quick = stage.proxies.slow_down(SLOW, "relay", _service(stage))
-    try:
-        with standing_still(stage, 3 * SLOW):
+    with ExitStack() as done:
+        with standing_still(stage, SLOW):
+            # Not before: who leads looks at the broker now and then, and would be held up in that, the other one alone.
+            done.callback(stage.proxies.slow_down(SLOW, "relay", _service(stage)))
             for number in range(ORDERED):
                 asked.append(scene.add(payout(stage, f"{name}-{number}", account)))
         peek.wait([one.job for one in asked if one.job], SETTLED, patience(stage))
-    finally:
-        quick()
     return asked, [waiting.ids(text) for text in peek.texts()]
 
 
 def carried_again(stage: Stage) -> Waiting:
     """The same once more, to another account, before the workers are back."""
+    return _once_more(stage, "again")
+
+
+def carried_thrice(stage: Stage) -> Waiting:
+    """And where the two differed, a third time."""
+    return _once_more(stage, "thrice")
+
+
+def _once_more(stage: Stage, name: str) -> Waiting:
     scene = Waiting()
-    scene.beside, scene.messages = _carry(stage, scene, waiting.Peek(stage), "again", 4)
+    scene.beside, scene.messages = _carry(stage, scene, waiting.Peek(stage), name, 4)
     return scene
 
 
