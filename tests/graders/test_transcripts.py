@@ -47,7 +47,7 @@ def test_it_is_the_screen_of_a_learner_figures_and_all(number: int) -> None:
     assert fails.startswith("   FAIL: ") and fails.endswith(f" s · results/{number:02}.json")
     assert again == f"   again, with the same chances: make exercise-{number} BACKEND=rq SEED=1"
     assert stuck.startswith(f"   stuck? make hint-{number} ")
-    assert [word for word in ("<t>", "<id>", "<n>") if word in kept(number)] == [], "nobody ever sees that"
+    assert [word for word in ("<t>", "<n>") if word in kept(number)] == [], "nobody ever sees that"
     assert [word for word in ("/tmp/", "/dev/shm", f"{ROOT}", f"{Path.home()}/") if word in kept(number)] == []
 
 

@@ -19,7 +19,10 @@ THREE = folders()[3]
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Of exercise 3, to spoil."""
-    return Path(shutil.copytree(THREE, tmp_path / THREE.name, ignore=shutil.ignore_patterns("__pycache__")))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "coverage.md").touch()  # its brief links there
+    folder = tmp_path / "exercises" / THREE.name
+    return Path(shutil.copytree(THREE, folder, ignore=shutil.ignore_patterns("__pycache__")))
 
 
 @pytest.mark.parametrize("number", folders())
