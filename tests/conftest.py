@@ -32,6 +32,11 @@ from accepted.stack.tether import Tether
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: servers that boot and workers that are killed are mostly waited for."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ex", action="append", type=int, help="Of what is played for each exercise only this one's.")
 
