@@ -6,7 +6,6 @@ A known-bad takes a stack of its own, so here are a few of exercise 1; `make tes
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from accepted.grade.exercise import find, folders
 from accepted.ladder import REFERENCE, ROOT, START, compose
 from accepted.stack import processes
 from tests.at_length import few_of
+from tests.grade import trees
+from tests.grade.trees import COMMAND, statuses
 
-COMMAND = [sys.executable, "-m", "accepted.cli", "check"]
 FEW = {(1, "looks-then-writes"), (1, "writes-before-it-reads")}
 ALL = [
     (number, name)
@@ -30,16 +30,9 @@ ALL = [
 
 
 def check(number: int, tree: Path, results: Path, *more: str) -> tuple[int, dict[str, Any]]:
-    command = [*COMMAND, str(number), "--tree", str(tree), "--json", "--results", str(results), *more]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert done.stdout, done.stderr
-    report = json.loads(done.stdout)
+    code, report = trees.check(tree, results, *more, number=number)
     assert json.loads((results / f"{number:02}.json").read_text()) == report
-    return done.returncode, report
-
-
-def statuses(report: dict[str, Any]) -> dict[str, str]:
-    return {one["name"]: one["status"] for one in report["checks"]}
+    return code, report
 
 
 def test_the_reference_passes(tmp_path: Path) -> None:
