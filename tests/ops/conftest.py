@@ -70,6 +70,10 @@ class House:
     def look(self, job: Job, column: str = "state") -> Any:
         return self.one(f"SELECT {column} FROM jobs WHERE id = %s", job.id)
 
+    def ids(self) -> set[object]:
+        """Of the jobs that there are."""
+        return {id for (id,) in self.rows("SELECT id FROM jobs")}
+
     def age(self, table: str, column: str, interval: str) -> None:
         self.rows(f"UPDATE {table} SET {column} = {column} - %s::interval", interval)
 

@@ -1,17 +1,13 @@
 """What is past its time goes in small batches; counters don't notice, and what somebody still needs stays."""
 
 import threading
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
-import pytest
-from app.shared import artifacts, dead_letters, effects, outbox, retention
+from app.shared import dead_letters, effects, outbox, retention
 from app.shared.core import Receipt
 from app.shared.gauges import TOTALS
 from app.shared.letters import Choice
 
 from billing.db import unit
-from billing.storage import ObjectStore, Upload
 from tests.ops.conftest import House
 
 LONG = "8 days"
@@ -28,10 +24,6 @@ def counted(house: House) -> dict[tuple[str, str], int]:
     return {key: value for key, value in found.items() if value}
 
 
-def ids(house: House) -> set[object]:
-    return {row[0] for row in house.rows("SELECT id FROM jobs")}
-
-
 def test_a_job_past_its_time_goes_with_all_that_hangs_on_it(house: House) -> None:
     old = house.accept()
     house.eager.drain()
@@ -39,7 +31,7 @@ def test_a_job_past_its_time_goes_with_all_that_hangs_on_it(house: House) -> Non
     young = house.accept()
     house.eager.drain()
     assert retention.clean()["jobs"] == 1
-    assert ids(house) == {young.id}
+    assert house.ids() == {young.id}
     for table in ("job_events", "outbox", "job_steps"):
         assert house.one(f"SELECT count(*) FROM {table} WHERE job_id = %s", old.id) == 0
 
@@ -58,7 +50,7 @@ def test_no_counter_falls_when_jobs_go(house: House) -> None:
     for left in (2, 0):  # in batches of two, as it would in many processes
         retention.clean(limit=2, budget=0)
         assert counted(house) == before
-        assert len(ids(house)) == left
+        assert len(house.ids()) == left
 
 
 def test_a_parent_stays_as_long_as_any_of_its_children(house: House) -> None:
@@ -70,7 +62,7 @@ def test_a_parent_stays_as_long_as_any_of_its_children(house: House) -> None:
     assert retention.clean()["jobs"] == 0
     house.rows("UPDATE jobs SET state = 'running', finished_at = NULL WHERE id = %s", lingering.id)
     assert retention.clean()["jobs"] == 0
-    assert ids(house) == {parent.id, child.id, lingering.id}
+    assert house.ids() == {parent.id, child.id, lingering.id}
     house.rows(
         "UPDATE jobs SET state = 'succeeded', finished_at = now() - interval '8 days' WHERE id = %s", lingering.id
     )
@@ -95,7 +87,7 @@ def test_a_family_that_is_not_ripe_is_not_in_the_way_of_others(house: House) -> 
     house.rows("UPDATE jobs SET finished_at = finished_at - interval '8 days' WHERE id = %s", ripe.id)
     house.rows("UPDATE jobs SET finished_at = finished_at - interval '9 days' WHERE id = %s", parent.id)
     assert retention.clean(limit=1, budget=0)["jobs"] == 1
-    assert ids(house) == {parent.id, child.id}
+    assert house.ids() == {parent.id, child.id}
 
 
 def test_a_failed_job_waits_for_somebodys_decision(house: House) -> None:
@@ -126,7 +118,7 @@ def test_a_child_that_is_requeued_meanwhile_saves_its_family(house: House) -> No
         house.until_somebody_waits_for_a_lock()
     cleaner.join(20)
     assert gone == [0]
-    assert ids(house) == {parent.id, child.id}
+    assert house.ids() == {parent.id, child.id}
 
 
 def test_published_rows_go_once_the_search_for_lost_messages_looks_no_further(house: House) -> None:
@@ -187,87 +179,9 @@ def test_effects_and_the_audit_are_kept_for_ever(house: House) -> None:
     house.age("effects", "at", "100 years")
     house.age("audit", "at", "100 years")
     retention.clean()
-    assert ids(house) == set()
+    assert house.ids() == set()
     assert house.one("SELECT natural_key FROM effects") == job.natural_key
     again = house.accept(key=job.natural_key)  # asked again a century later: the effect is on record
     receipt = effects.once(job.natural_key, lambda key: Receipt("a second time"), claim=house.claim(again))
     assert receipt.reference != "a second time"
     assert len(house.audit()) == 1
-
-
-# -- the object store
-
-
-@pytest.fixture
-def store(house: House, object_store_url: str, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """The local store, a real process."""
-    from billing.settings import settings
-
-    monkeypatch.setenv("OBJECT_STORE_URL", object_store_url)
-    settings.cache_clear()
-    return artifacts.store()
-
-
-def written(store: ObjectStore, key: str) -> str:
-    upload = store.begin(key)
-    store.complete(upload, [(1, store.put_part(upload, 1, [b"x"]))])
-    return key
-
-
-def keys(store: ObjectStore) -> set[str]:
-    return {stat.key for stat in store.list()} | {upload.key for upload in store.uploads()}
-
-
-def report(house: House, pointer: str | None = None) -> str:
-    number = uuid4()
-    house.rows(
-        "INSERT INTO reports (id, tenant_id, format, period_from, period_to, artifact_key)"
-        " VALUES (%s, 'acme', 'csv', '2025-01-01', '2025-01-02', %s)",
-        number,
-        pointer,
-    )
-    return str(number)
-
-
-def test_only_what_nobody_needs_is_swept(house: House, store: ObjectStore) -> None:
-    number, at_work, parked = report(house), report(house), report(house)
-    orphan = written(store, f"acme/reports/{number}/v1/1.csv")
-    pointed = written(store, f"acme/reports/{number}/v1/2.csv")
-    house.rows("UPDATE reports SET artifact_key = %s WHERE id = %s", pointed, number)
-    house.accept("report.export", args={"report_id": at_work})
-    completed = written(store, f"acme/reports/{at_work}/v1/1.csv")  # whole, and not pointed at yet
-    house.dead("report.export", args={"report_id": parked})
-    requeueable = store.begin(f"acme/reports/{parked}/v1/1.csv")
-    abandoned = store.begin(f"acme/reports/{number}/v1/3.csv")
-    foreign = written(store, "somebody/elses/file.txt")
-    assert isinstance(abandoned, Upload)
-
-    soon = datetime.now(UTC) + timedelta(minutes=1)
-    assert retention.sweep(store, soon - timedelta(hours=1)) == {"artifacts": 0, "uploads": 0}  # all too young
-    assert retention.sweep(store, soon) == {"artifacts": 1, "uploads": 1}
-    assert keys(store) == {pointed, completed, requeueable.key, foreign}
-    assert orphan not in keys(store)
-
-
-def test_a_reports_file_lives_as_long_as_its_job(house: House, store: ObjectStore) -> None:
-    number = report(house)
-    key = written(store, f"acme/reports/{number}/v1/1.csv")
-    house.rows("UPDATE reports SET artifact_key = %s WHERE id = %s", key, number)
-    job = house.accept("report.export", args={"report_id": number})
-    house.rows("UPDATE jobs SET state = 'succeeded', finished_at = now() - interval '8 days' WHERE id = %s", job.id)
-    retention.clean()
-    assert ids(house) == set()
-    retention.sweep(store, datetime.now(UTC) + timedelta(minutes=1))
-    assert key not in keys(store)
-
-
-def test_a_store_that_is_down_holds_up_nothing_else(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from accepted.stack import ports
-    from billing.settings import settings
-
-    monkeypatch.setenv("OBJECT_STORE_URL", f"http://127.0.0.1:{ports.free_port()}/artifacts?secret=x")
-    settings.cache_clear()
-    house.accept()
-    house.eager.drain()
-    house.age("jobs", "finished_at", LONG)
-    assert retention.clean()["jobs"] == 1

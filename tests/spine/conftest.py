@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from app.shared import backend, core, jobs, leases, memory, outbox, relay, scheduler
 from app.shared.core import Job
+from app.shared.tasks import HANDLERS
 
 from accepted.stack import processes
 from billing import db
@@ -167,6 +168,12 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         settings.cache_clear()
 
     return set_
+
+
+@pytest.fixture
+def handler(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[core.Claim], Any]], None]:
+    """handler(f): what a `noop` does."""
+    return lambda f: monkeypatch.setitem(HANDLERS, "noop", f)
 
 
 @dataclass

@@ -1,24 +1,15 @@
 """Claims: one worker a job, for a lease at a time, by Postgres' clock; and silence for whoever lost it."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from app.shared import claims, effects, jobs, leases
+from app.shared import claims, effects, jobs
 from app.shared.core import Claim, Exhausted, Job, LostLease, Receipt, Refused
 
 from billing.db import unit
 
-
-def claim(job: Job) -> Claim:
-    with unit() as s:
-        return claims.claim(s, job.id)
-
-
-def expire() -> list[Job]:
-    with unit() as s:
-        return claims.expired(s)
+from .steps import claim, expire
 
 
 def test_of_twenty_workers_with_the_same_message_one_gets_the_job(spine):
@@ -77,20 +68,6 @@ def test_each_claim_raises_the_fencing_token(spine):
         spine.end_lease(job)
         fences += [lost.fence for lost in expire()]  # the old worker is silenced here, not only at the next claim
     assert fences == [1, 2, 3, 4, 5, 6]
-
-
-def test_a_lease_ends_by_the_clock_of_postgres_and_no_other(spine, monkeypatch):
-    job = spine.one_job()
-    claim(job)
-    monkeypatch.setattr(time, "time", lambda: 4e9)
-    monkeypatch.setattr(time, "monotonic", lambda: 4e9)
-    assert expire() == []
-    spine.end_lease(job)
-    monkeypatch.setattr(time, "time", lambda: 0.0)
-    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
-    assert [found.id for found in expire()] == [job.id]
-    assert spine.look(job) == "queued"
-    assert spine.events(job)[-1] == (3, "queued")
 
 
 def test_two_reapers_take_a_lost_job_once(spine):
@@ -156,38 +133,6 @@ def test_who_holds_the_row_does_not_hold_up_those_who_only_point_at_it(spine):
                 jobs.text("INSERT INTO outbox (job_id, kind, aggregate, seq) VALUES (:id, 'noop', 'a', 0)"),
                 {"id": job.id},
             )
-
-
-def test_renewal_moves_the_lease_on_but_never_past_the_time_box(spine, configure):
-    configure(LEASE=10, TIME_BOX=14)
-    job = spine.one_job()
-    mine = claim(job)
-    with unit() as s:
-        claims.renew(s, mine)
-    assert spine.one("SELECT lease_until <= deadline AND lease_until > now() + interval '9 s' FROM jobs")
-    spine.rows("UPDATE jobs SET deadline = now() + interval '3 s'")
-    with unit() as s:
-        claims.renew(s, mine)
-    assert spine.one("SELECT lease_until = deadline FROM jobs")
-    assert mine.lease_until <= mine.deadline
-    spine.rows("UPDATE jobs SET deadline = now() - interval '1 ms'")
-    with unit() as s, pytest.raises(LostLease):
-        claims.renew(s, mine)
-
-
-def test_a_time_box_shorter_than_the_lease_ends_the_lease(spine, configure):
-    configure(LEASE=10, TIME_BOX=3)
-    mine = claim(spine.one_job())
-    assert spine.one("SELECT lease_until <= deadline FROM jobs")
-    assert mine.lease_until <= mine.deadline
-
-
-def test_a_worker_thinks_that_its_lease_ends_before_postgres_does(spine):
-    """The local idea of it is taken before the statement is sent, so it is never the longer one."""
-    job = spine.one_job()
-    mine = claim(job)
-    left = spine.one("SELECT extract(epoch FROM lease_until - clock_timestamp())::float FROM jobs")
-    assert mine.lease_until - time.monotonic() <= left
 
 
 def test_a_job_that_kills_its_workers_is_exhausted_after_as_many_as_allowed(spine, configure):
@@ -257,48 +202,3 @@ def test_events_of_one_job_written_by_many_at_once_are_numbered_without_a_gap(sp
     assert [seq for seq, _ in spine.events(job)] == list(range(1, 63))
     percents = [p for (p,) in spine.rows("SELECT percent FROM job_events ORDER BY seq")]
     assert percents == sorted(percents)
-
-
-def test_the_lease_of_work_that_lives_is_renewed_and_that_of_ended_work_is_not(spine, configure, until):
-    configure(LEASE=0.3, TIME_BOX=60)
-    job = spine.one_job()
-    mine = claim(job)
-    first = spine.look(job, "lease_until")
-    with leases.kept(mine):
-        until(lambda: spine.look(job, "lease_until") > first)
-        until(lambda: spine.one("SELECT now() > %s + interval '0.3 s'", first))
-        assert expire() == []
-    assert until(expire), "left alone, it ends"
-
-
-def test_renewal_outlives_a_row_that_was_locked_for_too_long(spine, configure, until, monkeypatch):
-    """One error must not end the thread: every later job of this process would lose its lease."""
-    configure(LEASE=0.3, TIME_BOX=60)
-    from sqlalchemy import event
-
-    from billing import db
-
-    @event.listens_for(db.engine(), "connect")
-    def impatient(connection, _record) -> None:
-        connection.execute("SET lock_timeout = '50ms'")
-        connection.commit()
-
-    job = spine.one_job()
-    mine = claim(job)
-    refused: list[str] = []
-    monkeypatch.setattr(leases.log, "error", lambda *_, **__: refused.append("lock"), raising=False)
-    with leases.kept(mine):
-        with unit() as s:
-            claims.hold(s, mine)
-            until(lambda: refused)
-        spine.rows("UPDATE jobs SET lease_until = now() + interval '1 ms'")
-        until(lambda: spine.one("SELECT lease_until > now() + interval '0.2 s' FROM jobs"))
-
-
-def test_renewal_stops_for_a_job_that_was_taken_over(spine, configure, until):
-    configure(LEASE=0.3)
-    job = spine.one_job()
-    mine = claim(job)
-    with leases.kept(mine):
-        spine.rows("UPDATE jobs SET fence = fence + 1")
-        until(lambda: not leases._renewer.claims)

@@ -14,10 +14,7 @@ from app.shared.memory import MemoryBroker
 
 from billing.db import unit
 
-
-def everything_on(broker: MemoryBroker, queue: str) -> list[UUID]:
-    """The jobs whose messages wait in `queue`, first to last."""
-    return [broker.decode(raw).job_id for raw in broker.waiting[queue]]
+from .steps import everything_on
 
 
 def first_deliveries_by_aggregate(spine, delivered: list[UUID]) -> dict[str, list[int]]:
@@ -49,7 +46,7 @@ def test_two_relays_in_one_process_keep_the_order_of_each_aggregate(spine, confi
     stop.set()
     for one in relays:
         one.join(10)
-    found = everything_on(memory.the, "payouts")
+    found = everything_on("payouts")
     assert len(found) == 120, "no row was published twice, since nobody died"
     assert first_deliveries_by_aggregate(spine, found) == {f"acme:{n}": list(range(1, 25)) for n in range(5)}
 
@@ -116,28 +113,6 @@ def test_the_loop_lives_through_an_outage_of_the_broker(spine, until):
     assert memory.the.depth("noops") == 2
 
 
-def test_a_broker_that_dies_between_the_look_at_its_mark_and_the_publishing_changes_nothing(
-    spine, monkeypatch: pytest.MonkeyPatch
-):
-    """The new mark is on the broker, but not in Postgres: the next relay sees two that differ, and starts over."""
-    job = spine.one_job()
-    relay.run_once()
-    memory.the.wipe()
-    publish = memory.the.publish
-
-    def down(_):
-        raise BrokerDown("just now")
-
-    monkeypatch.setattr(memory.the, "publish", down)
-    monkeypatch.setattr(relay, "_next_look", 0.0)
-    with pytest.raises(BrokerDown):
-        relay.run_once()
-    monkeypatch.setattr(memory.the, "publish", publish)
-    monkeypatch.setattr(relay, "_next_look", 0.0)
-    assert relay.run_once() == 1
-    assert everything_on(memory.the, "noops") == [job.id]
-
-
 class Picky(MemoryBroker):
     """A broker that confirms no message of some jobs, as RabbitMQ may."""
 
@@ -162,11 +137,11 @@ def test_a_row_that_is_not_confirmed_holds_its_own_aggregate_and_nothing_else(sp
     behind = spine.one_job("payout.send", aggregate="acme:a")
     other = spine.one_job("payout.send", aggregate="acme:b")
     assert relay.run_once() == 1
-    assert everything_on(picky, "payouts") == [other.id]
+    assert everything_on("payouts") == [other.id]
     picky.refused = set()
     spine.rows("UPDATE outbox SET not_before = now() WHERE not_before IS NOT NULL")
     assert relay.run_once() == 2
-    assert everything_on(picky, "payouts") == [other.id, bad.id, behind.id]
+    assert everything_on("payouts") == [other.id, bad.id, behind.id]
 
 
 def test_a_row_that_is_never_confirmed_ends_among_the_dead_letters(spine, picky):
@@ -184,53 +159,10 @@ def test_a_row_of_an_unknown_kind_is_parked_and_its_batch_goes(spine):
     """As a later release leaves it behind when it is rolled back."""
     first, unknown, last = spine.accept(spine.new(), spine.new("fax.send"), spine.new())
     assert relay.run_once() == 3
-    assert everything_on(memory.the, "noops") == [first.id, last.id]
+    assert everything_on("noops") == [first.id, last.id]
     assert spine.look(unknown) == "failed"
     assert spine.one("SELECT kind FROM dead_letters") == "fax.send"
     assert relay.run_once() == 0
-
-
-def test_after_the_broker_is_wiped_everything_queued_is_published_again_and_nothing_else(spine, monkeypatch):
-    names = ("queued", "running", "retrying", "succeeded", "failed", "cancelled")
-    accepted = dict(zip(names, spine.accept(*[spine.new() for _ in names]), strict=True))
-    relay.run_once()
-    for state, job in accepted.items():
-        spine.rows("UPDATE jobs SET state = %s WHERE id = %s", state, job.id)
-    waiting = spine.one_job()
-    memory.the.wipe()
-    monkeypatch.setattr(relay, "_next_look", 0.0)
-    assert relay.run_once() == 2
-    assert set(everything_on(memory.the, "noops")) == {accepted["queued"].id, waiting.id}
-    relay._next_look = 0.0
-    assert relay.run_once() == 0, "the new mark is known"
-
-
-def test_of_a_job_with_several_messages_behind_it_a_wiped_broker_gets_one(spine, monkeypatch):
-    job = spine.one_job()
-    for _ in range(3):
-        relay.run_once()
-        with unit() as s:
-            relay_again(s, job)
-    relay.run_once()
-    memory.the.wipe()
-    monkeypatch.setattr(relay, "_next_look", 0.0)
-    assert relay.run_once() == 1
-    assert everything_on(memory.the, "noops") == [job.id]
-
-
-def relay_again(s, job) -> None:
-    from app.shared import outbox
-
-    outbox.emit(s, [job.id])
-
-
-def test_a_broker_that_still_has_our_mark_gets_nothing_twice(spine, monkeypatch):
-    spine.one_job()
-    relay.run_once()
-    for _ in range(3):
-        monkeypatch.setattr(relay, "_next_look", 0.0)
-        assert relay.run_once() == 0
-    assert memory.the.depth("noops") == 1
 
 
 @pytest.mark.parametrize("scope", ["all", "kind:payout.send", "queue:payouts"])

@@ -1,4 +1,4 @@
-"""A stream process of the tree, and a client that speaks server-sent events as browsers do."""
+"""A job to follow, a stream process of the tree, and a client that speaks server-sent events as browsers do."""
 
 import json
 import os
@@ -8,12 +8,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import httpx
+from app.shared import progress
+from app.shared.core import Job
 
 from accepted.stack.ports import free_port
+from billing.db import unit
 
 from .conftest import World, until
+
+
+def noop(world: World, tenant: str = "acme") -> Job:
+    return world.job("noop", {}, f"noop:{uuid4()}", tenant=tenant)
+
+
+def advance(job: Job, percent: int) -> None:
+    with unit() as s:
+        assert progress.record(s, job.id, "running", percent, f"at {percent}")
+
+
+def path(job: Job) -> str:
+    return f"/jobs/{job.id}/events"
 
 
 @dataclass(frozen=True)
