@@ -57,6 +57,21 @@ def test_what_is_not_as_it_must_be_stands_there_with_its_reason() -> None:
     assert f"- {bad.id}: fails answers-at-once, nothing else – otherwise: nothing failed" in page
 
 
+def test_how_a_known_bad_did_on_a_sunny_day_stands_in_its_row() -> None:
+    bads = [case for case in CASES if case.kind == "known-bad"]
+    days = {one.sunny().id: Outcome(one.sunny().id, "d", "as it must") for one in bads if one.backend == "rq"}
+    lost = next(case for case in bads if case.name == "says-200").sunny()
+    days[lost.id] = replace(days[lost.id], came="otherwise", why="a job was lost")
+    everything = [*CASES, *(one.sunny() for one in bads)]
+    page = matrix.as_page(everything, FOUND | days)
+    assert f"gradings and whole on {BADS - 1} of {BADS} sunny days; " in page and f"{BADS} not run" in page
+    assert "| known-bad says-200 | fails answers-at-once, nothing else | ✓ | ✓ | ✗ · | abc, def |" in page
+    assert "| known-bad ignores-the-key | fails same-key-same-answer, nothing else | ✓ | ✓ | ✓ · | abc, def |" in page
+    assert "| start | fails answers-at-once | ✓ | ✓ |  | abc |" in page
+    assert "- 01/rq/sunny/says-200: holds on a sunny day – otherwise: a job was lost" in page
+    assert matrix.SUNNY not in matrix.table(CASES, FOUND)[0]
+
+
 def test_pieces_that_were_run_apart_meet_and_a_case_that_is_gone_leaves(tmp_path: Path) -> None:
     one, other, last = CASES[0], next(case for case in CASES if case.name == "says-200"), CASES[-1]
     caught = Outcome(other.id, "d", "as it must", statuses={"answers-at-once": "fail", "boots": "pass"}, judges="abc")

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from accepted.grade.engine import versions
 from accepted.grade.exercise import Exercise
@@ -49,6 +49,10 @@ class Case:
             return "passes"
         return f"fails {self.fails}" + (", nothing else" if self.alone else "")
 
+    def sunny(self) -> Self:
+        """The same tree on a day on which nothing goes wrong."""
+        return replace(self, kind="sunny", fails=None, alone=False)
+
     def tree(self, into: Path) -> Path:
         """Writes it into a folder that is not there yet. Raises Problem where a change does not fit any more."""
         if self.kind in ("known-bad", "sunny"):
@@ -73,9 +77,10 @@ def cases(exercise: Exercise, backend: str, sunny: bool = False) -> Iterator[Cas
     yield Case(exercise, backend, "solved")
     for name, bad in toml.known_bad.items():
         if not bad.backends or backend in bad.backends:
-            yield Case(exercise, backend, "known-bad", name, bad.fails, alone=True)
+            case = Case(exercise, backend, "known-bad", name, bad.fails, alone=True)
+            yield case
             if sunny:
-                yield Case(exercise, backend, "sunny", name)
+                yield case.sunny()
     for name, variant in variants().items():
         if variant.exercise == toml.number and (not variant.backends or backend in variant.backends):
             yield Case(exercise, backend, "variant", name)

@@ -57,7 +57,7 @@ def graders(
         click.echo(f"Error: {problem.report()}", err=True)
         sys.exit(USAGE)
     screen = Screen(quiet=as_json)
-    everything = [case for each in _exercises(()) for name in BACKENDS for case in cases(each, name)]
+    everything = [case for each in _exercises(()) for name in BACKENDS for case in cases(each, name, sunny=True)]
     if page:
         screen.line(publish(everything))
         return
@@ -118,7 +118,7 @@ class Teller:
         self._began = time.monotonic()
 
     def keep(self, case: Case, outcome: Outcome) -> None:
-        if self.everything and case.kind != "sunny":
+        if self.everything:
             record.add(case, outcome, self.everything)
 
     def __call__(self, case: Case, outcome: Outcome, report: Report | None) -> None:

@@ -9,12 +9,14 @@ from accepted.graders.expected import Outcome
 MARKS = {"as it must": "✓", "otherwise": "✗", "not judged": "?"}
 NOT_RUN, NOT_HERE = "·", " "
 LEGEND = "✓ as it must; ✗ otherwise; ? could not be judged; `·` not run; empty: not written for that backend"
+SUNNY = "sunny day"
 BEGIN, END = "<!-- kill matrix -->", "<!-- /kill matrix -->"
 HEAD = """# The kill matrix
 
 The graders, graded: trees of which it is known what they must come to. A known-bad has one flaw, and has to fail the
-check that names it and no other; a variant is right by another road, and has to pass. The last column is of the code
-that judged a row (the exercise's checks, and what of the kit they stand on), as it was when the row was last run.
+check that names it and no other; on a *sunny day*, `accepted demo --sunny` without a kill or an outage, it has to hold
+like any other (a mark for each backend). A variant is right by another road, and has to pass. The last column is of the
+code that judged a row (the exercise's checks, and what of the kit they stand on), as it was when the row was last run.
 
 *reference* is `solutions/`, *start* is `exercises/start/`; *prerequisites* has all that the exercise needs done, and
 itself not; *solved* is the same with it done. What each check and each flaw is stands in the `exercise.toml` of
@@ -36,6 +38,8 @@ class Score:
     refused: int
     variants: int
     roads: int
+    held: int
+    sunny: int
     unrelated: int
     otherwise: int
     not_judged: int
@@ -45,7 +49,8 @@ class Score:
     def __str__(self) -> str:
         if not self.run:
             return f"of {self.wanted} cases none was run yet"
-        said = f"{self.flaws} known-bads, caught in {self.caught} of {self.known_bads} gradings; "
+        said = f"{self.flaws} known-bads, caught in {self.caught} of {self.known_bads} gradings"
+        said += f" and whole on {self.held} of {self.sunny} sunny days; " if self.sunny else "; "
         said += f"{self.roads} variants, failed in {self.refused or 'none'} of {self.variants}; "
         said += f"{self.unrelated or 'no'} unrelated check{'s' if self.unrelated != 1 else ''} failed"
         others = f"; {self.run - self.otherwise - self.not_judged} of {self.run} cases came to what they must"
@@ -56,14 +61,16 @@ Found = Mapping[str, Outcome]  # by the case's id
 
 
 def score(cases: Sequence[Case], found: Found) -> Score:
-    """Sunny days count as cases, not as known-bads."""
+    """Sunny days count as cases, not as gradings of known-bads."""
     run = [case for case in cases if case.id in found]
     bads = [case for case in run if case.kind == "known-bad"]
     others = [case for case in run if case.kind == "variant"]
+    days = [found[case.id] for case in run if case.kind == "sunny"]
     failed = {case.id: {n for n, status in found[case.id].statuses.items() if status == "fail"} for case in run}
     return Score(
         caught=sum(case.fails in failed[case.id] for case in bads), known_bads=len(bads), flaws=_trees(bads),
         refused=sum(bool(failed[case.id]) for case in others), variants=len(others), roads=_trees(others),
+        held=sum(one.came == "as it must" for one in days), sunny=len(days),
         unrelated=sum(len(failed[case.id] - {case.fails}) for case in bads),
         otherwise=sum(found[case.id].came == "otherwise" for case in run),
         not_judged=sum(found[case.id].came == "not judged" for case in run),
@@ -76,15 +83,20 @@ def _trees(cases: Sequence[Case]) -> int:
 
 
 def table(cases: Sequence[Case], found: Found) -> list[list[str]]:
-    """Of one exercise: a row for each tree; what it is, what it must come to, a mark for each backend, and the code
-    that judged it: one digest, or one for each backend that was run."""
+    """Of one exercise: a row for each tree; what it is, what it must come to, a mark for each backend, how it did on a
+    sunny day on each of them (where any did), and the code that judged it: one digest, or one for each backend that
+    was run."""
     backends = list(dict.fromkeys(case.backend for case in cases))
     by_row: dict[tuple[str, str], dict[str, Case]] = {}
     for case in cases:
-        by_row.setdefault((case.shown, case.must), {})[case.backend] = case
-    rows = [["tree", "must", *backends, "judged by"]]
+        if case.kind != "sunny":
+            by_row.setdefault((case.shown, case.must), {})[case.backend] = case
+    days = [SUNNY] if any(case.sunny().id in found for case in cases if case.kind == "known-bad") else []
+    rows = [["tree", "must", *backends, *days, "judged by"]]
     for (shown, must), row in by_row.items():
         marks = [_mark(row.get(backend), found) for backend in backends]
+        if days:
+            marks.append(" ".join(_mark(case.sunny(), found) for case in row.values() if case.kind == "known-bad"))
         rows.append([shown, must, *marks, _judges([found[case.id] for case in row.values() if case.id in found])])
     return rows
 
