@@ -2,7 +2,7 @@
 
 from mails import Mail, timeline
 from play import NOT_NOW, OVER, RETRY_AFTER, SLOTS, SOON, Burst, burst, cast, waiting
-from waits import ATTEMPTS, BASE, CAP, FEWEST, Waits, waits
+from waits import ATTEMPTS, BASE, CAP, FAR, FEWEST, Waits, waits
 
 from accepted.grade import evidence
 from accepted.grade.answer import Answer
@@ -112,6 +112,9 @@ def check_wait_is_capped(stage: Stage) -> str:
     longest = max(found.after[ATTEMPTS - 1], default=0)
     timely(scene, found, last - before <= 0.12)
     if last - before > 0.12:
+        if scene.held_up > FAR:
+            raise Unknown(f"a retry lay {scene.held_up:.1f} s in its queue before a worker took it: this machine is "
+                          "too busy to tell a wait from a queue")  # fmt: skip
         raise of_many(
             scene, found, "The ceiling stops growing at RETRY_CAP.",
             f"expected none above {CAP:g} s, found {last:.0%} of the last ones far above, the longest {longest:.1f} s",

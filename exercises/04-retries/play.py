@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from mails import Call, Mail, accepted, ask, invoices, of_invoice, rule
-from probes import Lag, probes
+from probes import Lag, held_up, probes
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import TENANT, Stage
@@ -53,7 +53,8 @@ class Waiting:
 @dataclass
 class Burst:
     """`deliveries`: calls by webhook-id. `over`: all was seen. `lags`: of the probes that were sent meanwhile.
-    `stalled`: the longest, s, that the machine stood still, or that what was due waited for its scheduler."""
+    `stalled`: the longest, s, that the machine stood still, or that what was due waited for its scheduler; `held_up`:
+    the longest that it then waited for a worker."""
 
     mails: list[Mail]
     deliveries: dict[str, list[Call]]
@@ -61,6 +62,7 @@ class Burst:
     over: bool
     lags: list[Lag]
     stalled: float = 0.0
+    held_up: float = 0.0
 
     def told(self, what: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.told.startswith(what)]
@@ -155,7 +157,7 @@ def burst(stage: Stage) -> Burst:
         return (whole and not open_) or nothing_left(stage)
 
     ended = processes.until(over, LONG, pause=PAUSE)
-    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()), stalled)
+    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()), stalled, held_up(stage))
 
 
 def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:

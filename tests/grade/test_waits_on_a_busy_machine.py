@@ -70,11 +70,12 @@ def judged(
     since: float = 0.0,
     stalled: float = 0.0,
     probed: bool = True,
+    held_up: float = 0.0,
 ) -> str:
     """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds (before `since`:
     20 ms), and a probe being so `late` besides, by the second at which it is sent."""
     scene, checks = played(exercise, draw, seconds, late, since), exercise.checks
-    scene.stalled, scene.lags = stalled, scene.lags if probed else []
+    scene.stalled, scene.held_up, scene.lags = stalled, held_up, scene.lags if probed else []
     stage = SimpleNamespace(played=lambda act: scene if act is checks.burst else act(stage))
     try:
         getattr(checks, f"check_{check}")(stage)
@@ -171,6 +172,17 @@ def test_a_scheduler_that_stands_still_while_probes_pass_it_by_is_no_wait_withou
 
     assert judged(exercise, "wait_is_capped", overtaken, 0.02, stalled=4.0) == "unknown"
     assert judged(exercise, "wait_is_capped", overtaken, 0.02) == "fail", "where nothing stood still it is the tree's"
+
+
+def test_a_herd_that_stands_in_line_between_two_probes_is_no_wait_without_a_cap(exercise: SimpleNamespace) -> None:
+    """Forty come due at once, and none of the probes did meanwhile; how long they lay queued, their own events tell."""
+
+    def in_line(rng: Random, attempt: int) -> float:
+        return no_jitter(rng, attempt) + (rng.uniform(0, 7) if attempt == 4 else 0.0)
+
+    assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=7.0) == "unknown"
+    assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=0.4) == "fail", "nobody was in line so long"
+    assert judged(exercise, "wait_is_capped", no_cap, 0.02, held_up=0.4) == "fail"
 
 
 def test_where_nothing_tells_how_busy_the_machine_is_nobody_passes(exercise: SimpleNamespace) -> None:
