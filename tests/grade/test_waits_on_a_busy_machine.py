@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from random import Random
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from accepted.grade.verdict import Broken, Unknown
@@ -183,6 +185,26 @@ def test_a_herd_that_stands_in_line_between_two_probes_is_no_wait_without_a_cap(
     assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=7.0) == "unknown"
     assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=0.4) == "fail", "nobody was in line so long"
     assert judged(exercise, "wait_is_capped", no_cap, 0.02, held_up=0.4) == "fail"
+
+
+def test_only_a_retry_that_lay_there_for_a_worker_was_held_up(exercise: SimpleNamespace, postgres_url: str) -> None:
+    way = "INSERT INTO job_events (job_id, seq, tenant_id, state, percent, message, at)"
+    way += " VALUES (%s, %s, 'acme', %s, 0, '', to_timestamp(%s))"
+    told = {
+        "waited its turn": [("running", 0), ("retrying", 1), ("queued", 5), ("running", 5.2)],
+        "held up": [("running", 0), ("retrying", 1), ("queued", 5), ("running", 8), ("retrying", 9), ("queued", 9.5)],
+        "new": [("queued", 0), ("running", 30)],
+        "its worker was lost": [("running", 0), ("queued", 10), ("running", 40)],
+    }
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")  # events of jobs that are not there
+        stage = SimpleNamespace(value=lambda statement: connection.execute(statement).fetchone()[0])
+        assert exercise.probes.held_up(stage) == 0
+        for events in told.values():
+            job = uuid4()
+            for seq, (state, at) in enumerate(events, 1):
+                connection.execute(way, (job, seq, state, at))
+        assert exercise.probes.held_up(stage) == 3
 
 
 def test_where_nothing_tells_how_busy_the_machine_is_nobody_passes(exercise: SimpleNamespace) -> None:
