@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.shared import claims, memory, relay, scheduler
-from app.shared.core import Claim, Failure, Job, PartnerError
+from app.shared.core import Claim, Job
 
 from billing.db import unit
 
@@ -16,18 +16,6 @@ def claim(job: Job) -> Claim:
 def expire() -> list[Job]:
     with unit() as s:
         return claims.expired(s)
-
-
-def fails(failure: Failure, times: int = 99):
-    calls = []
-
-    def handle(claim: Claim) -> dict:
-        calls.append(claim)
-        if len(calls) <= times:
-            raise PartnerError(failure)
-        return {"calls": len(calls)}
-
-    return handle
 
 
 def tick() -> None:

@@ -33,6 +33,14 @@ def finish(spine, jobs: list, state: str = "succeeded") -> None:
     )
 
 
+def leases_go_by(spine, leases: int) -> None:
+    """In each of them workers take a few, and the scheduler looks for what was lost."""
+    for _ in range(leases):
+        finish(spine, take(60))
+        spine.age(11)
+        tick()
+
+
 @pytest.fixture
 def backlog(spine, configure) -> list[Job]:
     """2,000 jobs, published in batches of 300."""
@@ -64,10 +72,7 @@ def test_a_backlog_whose_messages_a_relay_sent_twice_is_not_taken_for_lost(spine
     monkeypatch.setattr(relay, "_next_look", 0.0)
     published(spine)
     assert memory.the.depth("noops") == 4000
-    for _round in range(4):
-        finish(spine, take(60))
-        spine.age(11)
-        tick()
+    leases_go_by(spine, 4)
     assert spine.waiting() == 0
 
 
@@ -76,10 +81,7 @@ def test_one_job_with_a_second_message_behind_the_queue_does_not_make_the_queue_
     with unit() as s:
         outbox.emit(s, [backlog[0].id])
     published(spine)
-    for _round in range(3):
-        finish(spine, take(60))
-        spine.age(11)
-        tick()
+    leases_go_by(spine, 3)
     assert spine.waiting() == 0
 
 

@@ -5,11 +5,9 @@ import threading
 
 import pytest
 from app.shared import claims, memory, outbox, relay, retries, runner, scheduler
-from app.shared.core import Claim, Failure, Job, LostLease, NotYet
+from app.shared.core import Claim, Failure, Job, LostLease, NotYet, PartnerError
 
 from billing.db import unit
-
-from .steps import fails
 
 
 def deliver_next(queue: str = "noops") -> None:
@@ -28,6 +26,18 @@ def make_due(spine) -> None:
 def promote() -> None:
     with unit() as s:
         scheduler.promote(s)
+
+
+def fails(failure: Failure, times: int = 99):
+    calls = []
+
+    def handle(claim: Claim) -> dict:
+        calls.append(claim)
+        if len(calls) <= times:
+            raise PartnerError(failure)
+        return {"calls": len(calls)}
+
+    return handle
 
 
 def test_a_job_goes_from_accepted_to_succeeded(spine):

@@ -10,17 +10,17 @@ from app.shared.core import Claim, Failure, NotYet, PartnerError, Receipt
 from billing import db
 from billing.db import DatabaseDown, unit
 
+from .steps import claim, expire
+
 
 @pytest.mark.parametrize("end", ["returns", "fails", "fails for good", "gives back", "finds out"])
 def test_a_run_that_lost_its_lease_ends_in_silence(spine, handler, end):
     """However it ends: the job belongs to another run by now, and so does the account of it."""
 
-    def overtaken(claim: Claim) -> dict:
-        spine.end_lease(claim.job)
-        with unit() as s:
-            claims.expired(s)
-        with unit() as s:
-            claims.claim(s, claim.job.id)
+    def overtaken(lost: Claim) -> dict:
+        spine.end_lease(lost.job)
+        expire()
+        claim(lost.job)
         match end:
             case "fails":
                 raise PartnerError(Failure("HTTP503", "not now", 503))
@@ -30,7 +30,7 @@ def test_a_run_that_lost_its_lease_ends_in_silence(spine, handler, end):
                 raise NotYet("no free slot", delay=0)
             case "finds out":
                 with unit() as s:
-                    claims.hold(s, claim)
+                    claims.hold(s, lost)
         return {}
 
     handler(overtaken)
@@ -46,8 +46,7 @@ def test_a_job_that_kills_its_workers_is_parked_and_its_handler_left_alone(spine
     handler(lambda claim: pytest.fail("it must not run again"))
     job = spine.one_job()
     for _ in range(2):
-        with unit() as s:
-            claims.claim(s, job.id)
+        claim(job)
         spine.end_lease(job)
         with unit() as s:
             scheduler.reap(s)
@@ -109,8 +108,7 @@ def test_a_claim_outlives_a_restart_of_postgres(spine, handler):
     handler(lambda claim: {})
     spine.one_job("email.send")
     job = spine.one_job()
-    with unit() as s:
-        claims.expired(s)  # opens a connection
+    expire()  # opens a connection
     cut_connections(spine)
     runner.run(job.id)
     assert spine.look(job) == "succeeded"

@@ -3,13 +3,13 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from app.shared import claims, memory, outbox, relay, scheduler
+from app.shared import memory, outbox, relay, scheduler
 from app.shared.core import BrokerDown
 from app.shared.memory import MemoryBroker
 
 from billing.db import unit
 
-from .steps import published, tick
+from .steps import claim, published, tick
 
 
 def test_retries_that_are_due_are_promoted_once_by_two_schedulers(spine):
@@ -47,9 +47,8 @@ def test_promotion_takes_no_lock_that_a_second_one_would_wait_for(spine):
 def test_a_job_whose_lease_ended_is_queued_again_with_a_message(spine):
     lost, alive = spine.accept(spine.new(), spine.new())
     relay.run_once()
-    with unit() as s:
-        for job in (lost, alive):
-            claims.claim(s, job.id)
+    for job in (lost, alive):
+        claim(job)
     spine.end_lease(lost)
     tick()
     assert (spine.look(lost), spine.look(alive)) == ("queued", "running")
@@ -61,8 +60,7 @@ def test_a_job_whose_lease_ended_is_queued_again_with_a_message(spine):
 def test_reaping_and_promotion_go_on_while_the_broker_is_down(spine):
     lost, due = spine.accept(spine.new(), spine.new())
     relay.run_once()
-    with unit() as s:
-        claims.claim(s, lost.id)
+    claim(lost)
     spine.end_lease(lost)
     spine.rows("UPDATE jobs SET state = 'retrying', due_at = now() WHERE id = %s", due.id)
     memory.the.down = True
@@ -73,8 +71,7 @@ def test_reaping_and_promotion_go_on_while_the_broker_is_down(spine):
 def test_reaping_and_promotion_are_committed_before_a_broker_that_hangs_is_asked(spine, monkeypatch):
     lost = spine.one_job()
     relay.run_once()
-    with unit() as s:
-        claims.claim(s, lost.id)
+    claim(lost)
     spine.end_lease(lost)
     seen = []
 

@@ -22,8 +22,9 @@ code that judged a row (the exercise's checks, and what of the kit they stand on
 itself not; *solved* is the same with it done. What each check and each flaw is stands in the `exercise.toml` of
 [exercises/](../exercises/).
 
-No line of it is by hand. `make graders EX=3 BACKEND=rq ARGS=--write` runs a piece and keeps what it came to in
-[kill-matrix/](kill-matrix/), a file for each exercise and backend; `make graders ARGS=--page` puts the pieces together.
+No line of it is by hand. `make graders EX=3 BACKEND=rq ARGS=--write` runs a piece (`ARGS='--sunny --write'`: its sunny
+days as well) and keeps what it came to in [kill-matrix/](kill-matrix/), a file for each exercise and backend;
+`make graders ARGS=--page` puts the pieces together.
 """
 
 
