@@ -60,6 +60,22 @@ def test_it_listens_on_loopback_alone_and_leaves_nothing_running(tmp_path: Path,
     assert not (tmp_path / "data").exists()
 
 
+def test_its_node_looks_for_code_in_no_plugin_that_nobody_enabled(tmp_path: Path, tether: Tether) -> None:
+    """Each folder on Erlang's path costs every module of the boot a failed lookup."""
+    scripts = find_rabbitmq()
+    assert scripts is not None
+    server = RabbitMQ(scripts, tmp_path / "data", tmp_path / "log", tether, "t")
+    try:
+        server.launch()
+        server.ready(90)
+        [node] = [process for process in of_run(tether.run_id) if process.name() == "beam.smp"]
+        libraries = {path.name.rpartition("-")[0] for path in Path(node.environ()["ERL_LIBS"]).iterdir()}
+    finally:
+        server.stop()
+    assert {"rabbit", "rabbit_common", "rabbitmq_prelaunch"} <= libraries
+    assert "rabbitmq_management" not in libraries
+
+
 def test_it_goes_with_an_owner_that_was_killed(tmp_path: Path) -> None:
     run_id = f"killed-{os.getpid()}"
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path), run_id], stdout=subprocess.PIPE, text=True)

@@ -6,6 +6,7 @@ outlives it. Ours gets one of its own, on a port of its own, that ends with it.
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from accepted.stack.service import Service
 from accepted.stack.tether import Tether
 
 USER = "accepted"
+CORE = "rabbitmq_prelaunch"  # of all that is named rabbitmq_…, the one that is no plugin
 # Debian's command in /usr/sbin insists on being run by root; the script behind it does not.
 USUAL = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/opt/rabbitmq/sbin", "/usr/local/opt/rabbitmq/sbin")
 
@@ -76,7 +78,7 @@ class RabbitMQ(Service):
         file.touch(mode=0o600)  # it holds the password
         file.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         (self.home / "enabled_plugins").write_text("[].\n")
-        (self.home / "rabbitmq-env.conf").touch()  # or the machine's own would be read
+        (self.home / "rabbitmq-env.conf").write_text(self._without_plugins())  # or the machine's own would be read
         return [str(self.scripts / "rabbitmq-server")]
 
     def environment(self) -> Mapping[str, str]:
@@ -132,6 +134,23 @@ class RabbitMQ(Service):
         self.kill()
         shutil.rmtree(self.home / "mnesia", ignore_errors=True)
         self.restart()
+
+    def _without_plugins(self) -> str:
+        """The line that gives the node a home with its own libraries alone; none where they are not where we look.
+
+        Erlang before 26 looks for every module in each folder on its path (erlang/otp#5811), and RabbitMQ puts there
+        the folders of some forty plugins which nobody enabled: half of its boot is failed lookups.
+        """
+        installed = (self.scripts / "rabbitmq-server").resolve().parent.parent / "plugins"
+        if not any(installed.glob("rabbit-*")):
+            return ""
+        plugins = self.home / "server" / "plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        for library in installed.iterdir():
+            link = plugins / library.name
+            if (not library.name.startswith("rabbitmq_") or library.name.startswith(CORE)) and not link.is_symlink():
+                link.symlink_to(library)
+        return f"RABBITMQ_HOME={shlex.quote(str(plugins.parent))}\n"
 
     def _end_mapper(self) -> None:
         if self._mapper is not None:
