@@ -1,7 +1,8 @@
 """Trees of which it is known what they must come to."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -84,6 +85,21 @@ def cases(exercise: Exercise, backend: str, sunny: bool = False) -> Iterator[Cas
     for name, variant in variants().items():
         if variant.exercise == toml.number and (not variant.backends or backend in variant.backends):
             yield Case(exercise, backend, "variant", name)
+
+
+def in_turns(cases: Sequence[Case]) -> list[Case]:
+    """Exercise by exercise, and within one a case of each backend in turn.
+
+    Those that run side by side then wait and compute at different times: RabbitMQ's boot takes seconds of a core, and
+    three of them at once would want the cores together and leave them idle together.
+    """
+    seen = Counter[tuple[int, str]]()
+    places: dict[str, tuple[int, int]] = {}
+    for case in cases:
+        of = case.exercise.toml.number, case.backend
+        places[case.id] = case.exercise.toml.number, seen[of]
+        seen[of] += 1
+    return sorted(cases, key=lambda case: places[case.id])
 
 
 def digest(case: Case, tree: Path) -> str:

@@ -16,7 +16,7 @@ from accepted.grade.engine import Report
 from accepted.grade.exercise import Exercise, find, folders
 from accepted.grade.verdict import USAGE
 from accepted.graders import matrix, record, transcripts
-from accepted.graders.cases import Case, cases
+from accepted.graders.cases import Case, cases, in_turns
 from accepted.graders.expected import Outcome
 from accepted.graders.kept import Kept
 from accepted.graders.running import Bench, side_by_side
@@ -71,7 +71,7 @@ def graders(
                 if not fresh and not needs_report and (known := bench.known(case)):
                     teller.found[case.id] = known
                     teller.keep(case, known)
-            left = [case for case in wanted if case.id not in teller.found]
+            left = in_turns([case for case in wanted if case.id not in teller.found])
             screen.line(f"{len(wanted)} cases, {len(wanted) - len(left)} known from before; {bench.jobs} side by side")
             teller.expects(len(left))
             bench.run(left, teller)
