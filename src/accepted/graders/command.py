@@ -34,7 +34,12 @@ PAGE, README = ROOT / "docs" / "kill-matrix.md", ROOT / "README.md"
               help="Only this one.")  # fmt: skip
 @click.option("--only", default="", help="Only cases whose id has this in it, such as known-bad/says-200.")
 @click.option("--sunny", is_flag=True, help="Play each known-bad through `accepted demo --sunny` as well.")
-@click.option("--jobs", type=click.IntRange(1), default=None, help="Gradings side by side.  [default: from the cores]")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=None,
+    help="Gradings side by side.  [default: from the cores, and up to twice as many while these are idle]",
+)
 @click.option("--fresh", is_flag=True, help="Run also what came to an end before and has not changed since.")
 @click.option("--write", is_flag=True, help="Keep what came of it in docs/kill-matrix and docs/transcripts, and write "
               "docs/kill-matrix.md.")  # fmt: skip
@@ -62,7 +67,8 @@ def graders(
         screen.line(publish(everything))
         return
     wanted = [case for each in exercises for name in backends for case in cases(each, name, sunny) if only in case.id]
-    bench = Bench(Kept(results / "graders.jsonl"), results / "graders", jobs or side_by_side())
+    usual = side_by_side()
+    bench = Bench(Kept(results / "graders.jsonl"), results / "graders", jobs or usual, most=jobs or 2 * usual)
     teller = Teller(screen, everything if write else None)
     try:
         with Interrupts():

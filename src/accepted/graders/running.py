@@ -8,11 +8,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from accepted.grade.engine import Report, Stopped, grade
 from accepted.grade.verdict import Result
@@ -31,11 +34,36 @@ def side_by_side() -> int:
     return max(1, cores + cores // 2)
 
 
-class Bench:
-    """Plays cases. `evidence`: a folder for what is wrong. `run` returns only when nothing of it is running."""
+class Idle:
+    """Whether the cores have had little to do since the last grading began: some wait for two minutes at a stretch."""
 
-    def __init__(self, kept: Kept, evidence: Path, jobs: int, seed: int = 1) -> None:
-        self.kept, self.evidence, self.jobs, self.seed = kept, evidence, jobs, seed
+    SECONDS = 6  # one that has just begun has booted by then, and what it takes is seen
+    BUSY = 60.0  # %
+
+    def __init__(self) -> None:
+        self._seen = deque[float](maxlen=self.SECONDS)
+
+    def saw(self, used: float) -> None:
+        """`used`: percent of all cores, of about a second."""
+        self._seen.append(used)
+
+    def begun(self) -> None:
+        """Another is running from now on."""
+        self._seen.clear()
+
+    @property
+    def long_enough(self) -> bool:
+        return len(self._seen) == self.SECONDS and sum(self._seen) / self.SECONDS < self.BUSY
+
+
+class Bench:
+    """Plays cases. `evidence`: a folder for what is wrong. `run` returns only when nothing of it is running.
+
+    `most`: as many as that side by side instead of `jobs` while the cores have nothing to do.
+    """
+
+    def __init__(self, kept: Kept, evidence: Path, jobs: int, most: int = 0, seed: int = 1) -> None:
+        self.kept, self.evidence, self.jobs, self.most, self.seed = kept, evidence, jobs, most, seed
         self._stop = threading.Event()
 
     def known(self, case: Case) -> Outcome | None:
@@ -51,13 +79,13 @@ class Bench:
         """`heard` is called in this thread as each ends. What could not be judged is tried once more, alone."""
         again: list[Case] = []
         try:
-            with closing(self._all(cases, self.jobs)) as ended:
+            with closing(self._all(cases, self.jobs, self.most)) as ended:
                 for case, outcome, report in ended:
                     if outcome.came == "not judged":
                         again.append(case)
                     else:
                         self._hear(case, outcome, report, heard)
-            with closing(self._all(again, 1)) as ended:
+            with closing(self._all(again, 1, 1)) as ended:
                 for case, outcome, report in ended:
                     self._hear(case, replace(outcome, tries=2), report, heard)
         finally:
@@ -67,16 +95,22 @@ class Bench:
         self.kept.add(outcome)
         heard(case, outcome, report)
 
-    def _all(self, cases: Sequence[Case], jobs: int) -> Generator[tuple[Case, Outcome, Report | None], None, None]:
-        with ThreadPoolExecutor(jobs) as pool:
+    def _all(
+        self, cases: Sequence[Case], jobs: int, most: int
+    ) -> Generator[tuple[Case, Outcome, Report | None], None, None]:
+        idle = Idle()
+        with ThreadPoolExecutor(max(jobs, most)) as pool:
             running: dict[Future[tuple[Outcome, Report | None]], Case] = {}
             left = list(cases)
             try:
                 while left or running:
-                    while left and len(running) < jobs:
+                    while left and (len(running) < jobs or (len(running) < most and idle.long_enough)):
                         case = left.pop(0)
                         running[pool.submit(self.play, case)] = case
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        idle.begun()
+                    ended = wait(running, 1.0, return_when=FIRST_COMPLETED).done
+                    idle.saw(psutil.cpu_percent())  # since it was last asked
+                    for future in ended:
                         case = running.pop(future)
                         yield case, *future.result()
             except BaseException:
