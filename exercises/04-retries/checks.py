@@ -103,6 +103,9 @@ def check_spread(stage: Stage) -> str:
             f" {found.spread:.2f} s",
             "The partner comes up again, and all who failed together call in the same second: down it goes.",
         )  # fmt: skip
+    if found.drawn(scene.in_line) < FULL:
+        raise Unknown(f"retries lay up to {scene.held_up:.1f} s in their queue before a worker took them: this machine "
+                      "is too busy to tell jitter from a queue")  # fmt: skip
     return f"{len(found.late)} waits are {found.spread:.2f} s from their mean; a uniform draw is {0.29 * CAP:.2f} s"
 
 

@@ -1,10 +1,12 @@
 """What is done to the tree in exercise 4: a partner that says no in many ways, to many jobs at once."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from mails import Call, Mail, accepted, ask, invoices, of_invoice, rule
-from probes import Lag, held_up, probes
+from probes import Lag, in_line, probes
 
 from accepted.grade.evidence import Moment
 from accepted.grade.stage import TENANT, Stage
@@ -53,8 +55,8 @@ class Waiting:
 @dataclass
 class Burst:
     """`deliveries`: calls by webhook-id. `over`: all was seen. `lags`: of the probes that were sent meanwhile.
-    `stalled`: the longest, s, that the machine stood still, or that what was due waited for its scheduler; `held_up`:
-    the longest that it then waited for a worker."""
+    `stalled`: the longest, s, that the machine stood still, or that what was due waited for its scheduler; `in_line`:
+    seconds that it then waited for a worker, by the attempt before."""
 
     mails: list[Mail]
     deliveries: dict[str, list[Call]]
@@ -62,7 +64,12 @@ class Burst:
     over: bool
     lags: list[Lag]
     stalled: float = 0.0
-    held_up: float = 0.0
+    in_line: Mapping[int, Sequence[float]] = field(default_factory=dict)
+
+    @property
+    def held_up(self) -> float:
+        """The longest of these."""
+        return max(chain.from_iterable(self.in_line.values()), default=0.0)
 
     def told(self, what: str) -> list[Mail]:
         return [mail for mail in self.mails if mail.told.startswith(what)]
@@ -157,7 +164,7 @@ def burst(stage: Stage) -> Burst:
         return (whole and not open_) or nothing_left(stage)
 
     ended = processes.until(over, LONG, pause=PAUSE)
-    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()), stalled, held_up(stage))
+    return Burst(mails, deliveries, expected, ended, due.lags(probed, time.time()), stalled, in_line(stage))
 
 
 def decided(stage: Stage, mail: Mail, calls: list[Call]) -> bool:

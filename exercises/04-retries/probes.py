@@ -18,8 +18,9 @@ from accepted.grade.verdict import Broken
 
 EVERY, LATER = 1.0, 4.0  # s between two: at first, and on a machine that is slow
 FIRST, MOST = 20, 30
-HELD_UP = """SELECT coalesce(max(extract(epoch FROM began - at)), 0)::float8 FROM (
-    SELECT at, state, lag(state) OVER way AS before, lead(state) OVER way AS after, lead(at) OVER way AS began
+IN_LINE = """SELECT coalesce(json_agg(json_build_array(attempt, extract(epoch FROM began - at))), '[]') FROM (
+    SELECT at, state, lag(state) OVER way AS before, lead(state) OVER way AS after, lead(at) OVER way AS began,
+        count(*) FILTER (WHERE state = 'retrying') OVER way AS attempt
     FROM job_events WINDOW way AS (PARTITION BY job_id ORDER BY seq)) AS events
     WHERE state = 'queued' AND before = 'retrying' AND after = 'running'"""
 KEY = re.compile(rf"{OTHER}:webhook:[^:]+:(\d+):.*")
@@ -74,8 +75,10 @@ def probes(stage: Stage) -> Probes:
     return Probes(invoices(stage, MOST, OTHER))
 
 
-def held_up(stage: Stage) -> float:
-    """Seconds that one job's retry, once its wait was over, lay in the queue, as the tree's own events tell it; the
-    longest. A herd that comes back at once does this between two probes, where a machine is slow."""
-    found: float = stage.value(HELD_UP)
+def in_line(stage: Stage) -> dict[int, list[float]]:
+    """Seconds that retries lay in their queue once their wait was over, by the attempt that they followed, as the
+    tree's own events tell it. A herd that comes back at once does this between two probes, where a machine is slow."""
+    found: dict[int, list[float]] = {}
+    for attempt, seconds in stage.value(IN_LINE):
+        found.setdefault(attempt, []).append(seconds)
     return found

@@ -54,11 +54,14 @@ class Waits:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the late waits, s, from the mean of those after the same attempt: a machine that stalls
-        for one of the two spreads nothing. A uniform draw from 0 to 4 has 1.15, also where it is rounded to seconds;
-        one from 2 to 4 has 0.58; a lag that is always there does not change it."""
-        late = [found for attempt in (3, 4) if (found := self.after.get(attempt))]
-        return math.sqrt(sum(len(found) * pvariance(found) for found in late) / max(1, len(self.late)))
+        """Standard deviation of the late waits, s. A uniform draw from 0 to 4 has 1.15, also where it is rounded to
+        seconds; one from 2 to 4 has 0.58; a lag that is always there does not change it."""
+        return math.sqrt(variance(self.after))
+
+    def drawn(self, in_line: Mapping[int, Sequence[float]]) -> float:
+        """The same without what a herd adds that stands in line for a worker, for so many seconds each, by the attempt
+        before: variances add up."""
+        return math.sqrt(max(0.0, variance(self.after) - variance(in_line)))
 
     def grown(self, most: float) -> float:
         """Seconds that the late waits take on average, besides the lag as probes tell it or as the least of them does:
@@ -99,6 +102,13 @@ def waits(calls: Mapping[str, Sequence[Mapping[str, Any]]], probed: Sequence[Lag
                 found[attempt].append(call["at"] - before["ended"])
     began = min((each[2]["at"] for each in calls.values() if len(each) > 2), default=0.0)
     return Waits(found, sorted(one.seconds for one in probed if one.at >= began - 1))
+
+
+def variance(after: Mapping[int, Sequence[float]]) -> float:
+    """Of the late ones, s², from the mean of those after the same attempt: a machine that stalls for one of the two
+    spreads nothing."""
+    late = [found for attempt in (3, 4) if (found := after.get(attempt))]
+    return sum(len(found) * pvariance(found) for found in late) / max(1, sum(map(len, late)))
 
 
 def quantile(ordered: Sequence[float], part: float) -> float:

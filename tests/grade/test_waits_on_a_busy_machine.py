@@ -4,7 +4,7 @@ Forty webhooks are refused four times each, by the clock of a pool of four worke
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -72,12 +72,12 @@ def judged(
     since: float = 0.0,
     stalled: float = 0.0,
     probed: bool = True,
-    held_up: float = 0.0,
+    in_line: Mapping[int, Sequence[float]] | None = None,
 ) -> str:
     """What the check says of the ledger that `draw` makes, each job taking a worker so many seconds (before `since`:
     20 ms), and a probe being so `late` besides, by the second at which it is sent."""
     scene, checks = played(exercise, draw, seconds, late, since), exercise.checks
-    scene.stalled, scene.held_up, scene.lags = stalled, held_up, scene.lags if probed else []
+    scene.stalled, scene.in_line, scene.lags = stalled, in_line or {}, scene.lags if probed else []
     stage = SimpleNamespace(played=lambda act: scene if act is checks.burst else act(stage))
     try:
         getattr(checks, f"check_{check}")(stage)
@@ -182,9 +182,23 @@ def test_a_herd_that_stands_in_line_between_two_probes_is_no_wait_without_a_cap(
     def in_line(rng: Random, attempt: int) -> float:
         return no_jitter(rng, attempt) + (rng.uniform(0, 7) if attempt == 4 else 0.0)
 
-    assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=7.0) == "unknown"
-    assert judged(exercise, "wait_is_capped", in_line, 0.02, held_up=0.4) == "fail", "nobody was in line so long"
-    assert judged(exercise, "wait_is_capped", no_cap, 0.02, held_up=0.4) == "fail"
+    assert judged(exercise, "wait_is_capped", in_line, 0.02, in_line={4: [7.0]}) == "unknown"
+    assert judged(exercise, "wait_is_capped", in_line, 0.02, in_line={4: [0.4]}) == "fail", "nobody was in line so long"
+    assert judged(exercise, "wait_is_capped", no_cap, 0.02, in_line={4: [0.4]}) == "fail"
+
+
+def test_a_herd_that_stands_in_line_spreads_nothing(exercise: SimpleNamespace) -> None:
+    """All come due at once, and four workers take a while for forty: the ledger has them evenly over three seconds."""
+
+    def lined_up(draw: Draw, seconds: float) -> Draw:
+        return lambda rng, attempt: draw(rng, attempt) + rng.uniform(0, seconds)
+
+    def of(seconds: float) -> dict[int, list[float]]:
+        return {attempt: [seconds * n / HOOKS for n in range(HOOKS)] for attempt in (3, 4)}
+
+    assert judged(exercise, "spread", lined_up(no_jitter, 3), 0.02, in_line=of(3)) == "unknown"
+    assert judged(exercise, "spread", lined_up(no_jitter, 1), 0.02, in_line=of(1)) == "fail", "too even on any machine"
+    assert judged(exercise, "spread", lined_up(full_jitter, 1), 0.02, in_line=of(1)) == "pass"
 
 
 def test_only_a_retry_that_lay_there_for_a_worker_was_held_up(exercise: SimpleNamespace, postgres_url: str) -> None:
@@ -192,19 +206,29 @@ def test_only_a_retry_that_lay_there_for_a_worker_was_held_up(exercise: SimpleNa
     way += " VALUES (%s, %s, 'acme', %s, 0, '', to_timestamp(%s))"
     told = {
         "waited its turn": [("running", 0), ("retrying", 1), ("queued", 5), ("running", 5.2)],
-        "held up": [("running", 0), ("retrying", 1), ("queued", 5), ("running", 8), ("retrying", 9), ("queued", 9.5)],
+        "held up": [
+            ("running", 0),
+            ("retrying", 1),
+            ("queued", 5),
+            ("running", 8),
+            ("retrying", 9),
+            ("queued", 12),
+            ("running", 19),
+            ("retrying", 20),
+            ("queued", 21),
+        ],
         "new": [("queued", 0), ("running", 30)],
         "its worker was lost": [("running", 0), ("queued", 10), ("running", 40)],
     }
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")  # events of jobs that are not there
         stage = SimpleNamespace(value=lambda statement: connection.execute(statement).fetchone()[0])
-        assert exercise.probes.held_up(stage) == 0
+        assert exercise.probes.in_line(stage) == {}
         for events in told.values():
             job = uuid4()
             for seq, (state, at) in enumerate(events, 1):
                 connection.execute(way, (job, seq, state, at))
-        assert exercise.probes.held_up(stage) == 3
+        assert exercise.probes.in_line(stage) == {1: [0.2, 3], 2: [7]}
 
 
 def test_where_nothing_tells_how_busy_the_machine_is_nobody_passes(exercise: SimpleNamespace) -> None:

@@ -200,7 +200,7 @@ class Stage:
                 raise ended
             return holds()
 
-        return processes.until(held, seconds, pause=0.03)
+        return processes.until(held, seconds, pause=0.03, longest=0.3)
 
     def ended(self) -> Broken | None:
         """The tree's fault, where it was up and a process of it has then ended at every start: nothing runs any more,

@@ -74,13 +74,18 @@ def send(processes: Iterable[psutil.Process], number: int) -> None:
             continue
 
 
-def until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> bool:
-    """Polls `condition` until it holds or the time is over; returns whether it held."""
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool], seconds: float, pause: float = 0.02, longest: float = 0.0) -> bool:
+    """Polls `condition` until it holds or the time is over; returns whether it held.
+
+    `longest`: the pause grows up to so many seconds, by a thirtieth of what was waited: whoever waits for a minute
+    needn't ask a thousand times.
+    """
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= seconds:
             return False
-        time.sleep(pause)
+        time.sleep(max(pause, min(longest, waited / 30)))
     return True
 
 
