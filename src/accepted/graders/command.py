@@ -129,6 +129,9 @@ class Teller:
             record.add(case, outcome, self.everything)
 
     def __call__(self, case: Case, outcome: Outcome, report: Report | None) -> None:
+        if outcome.came == "not judged" and outcome.tries == 1:
+            self.screen.line(f"   {matrix.MARKS[outcome.came]} {case.id}: {outcome.why}; once more at the end, alone")
+            return
         self.found[case.id] = outcome
         self.keep(case, outcome)
         self._took.append(outcome.seconds)

@@ -37,8 +37,8 @@ def side_by_side() -> int:
 class Idle:
     """Whether the cores have had little to do since the last grading began: some wait for two minutes at a stretch."""
 
-    SECONDS = 6  # one that has just begun has booted by then, and what it takes is seen
-    BUSY = 60.0  # %
+    SECONDS = 10  # one that has just begun has booted by then, and what it takes is seen
+    BUSY = 35.0  # %: those of exercise 4 wait too, for bursts that need a machine with time
 
     def __init__(self) -> None:
         self._seen = deque[float](maxlen=self.SECONDS)
@@ -76,13 +76,15 @@ class Bench:
         return found and replace(found, judges=judges(case.exercise))
 
     def run(self, cases: Sequence[Case], heard: Heard) -> None:
-        """`heard` is called in this thread as each ends. What could not be judged is tried once more, alone."""
+        """`heard` is called in this thread as each ends. What could not be judged is tried once more, alone, and heard
+        of twice."""
         again: list[Case] = []
         try:
             with closing(self._all(cases, self.jobs, self.most)) as ended:
                 for case, outcome, report in ended:
                     if outcome.came == "not judged":
                         again.append(case)
+                        heard(case, outcome, report)
                     else:
                         self._hear(case, outcome, report, heard)
             with closing(self._all(again, 1, 1)) as ended:
