@@ -1,10 +1,10 @@
 """Trees of which it is known what they must come to."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, Self
 
@@ -93,13 +93,10 @@ def in_turns(cases: Sequence[Case]) -> list[Case]:
     They then wait and compute at different times. Three of exercise 4 have their bursts at once, and find the machine
     too busy to judge by; three of exercise 7 wait for two minutes together.
     """
-    seen = Counter[tuple[int, str]]()
-    turns: dict[str, int] = {}
+    kinds: dict[tuple[int, str], list[Case]] = {}
     for case in cases:
-        of = case.exercise.toml.number, case.backend
-        turns[case.id] = seen[of]
-        seen[of] += 1
-    return sorted(cases, key=lambda case: turns[case.id])
+        kinds.setdefault((case.exercise.toml.number, case.backend), []).append(case)
+    return [case for turn in zip_longest(*kinds.values()) for case in turn if case]
 
 
 def digest(case: Case, tree: Path) -> str:

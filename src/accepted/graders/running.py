@@ -63,7 +63,7 @@ class Bench:
     """
 
     def __init__(self, kept: Kept, evidence: Path, jobs: int, most: int = 0, seed: int = 1) -> None:
-        self.kept, self.evidence, self.jobs, self.most, self.seed = kept, evidence, jobs, most, seed
+        self.kept, self.evidence, self.jobs, self.most, self.seed = kept, evidence, jobs, max(jobs, most), seed
         self._stop = threading.Event()
 
     def known(self, case: Case) -> Outcome | None:
@@ -101,12 +101,12 @@ class Bench:
         self, cases: Sequence[Case], jobs: int, most: int
     ) -> Generator[tuple[Case, Outcome, Report | None], None, None]:
         idle = Idle()
-        with ThreadPoolExecutor(max(jobs, most)) as pool:
+        with ThreadPoolExecutor(most) as pool:
             running: dict[Future[tuple[Outcome, Report | None]], Case] = {}
             left = list(cases)
             try:
                 while left or running:
-                    while left and (len(running) < jobs or (len(running) < most and idle.long_enough)):
+                    while left and len(running) < (most if idle.long_enough else jobs):
                         case = left.pop(0)
                         running[pool.submit(self.play, case)] = case
                         idle.begun()

@@ -147,8 +147,9 @@ class RabbitMQ(Service):
         plugins = self.home / "server" / "plugins"
         plugins.mkdir(parents=True, exist_ok=True)
         for library in installed.iterdir():
+            plugin = library.name.startswith("rabbitmq_") and not library.name.startswith(CORE)
             link = plugins / library.name
-            if (not library.name.startswith("rabbitmq_") or library.name.startswith(CORE)) and not link.is_symlink():
+            if not plugin and not link.is_symlink():  # it is there after a restart
                 link.symlink_to(library)
         return f"RABBITMQ_HOME={shlex.quote(str(plugins.parent))}\n"
 
