@@ -18,7 +18,8 @@ from accepted.grade.verdict import Unknown
 from accepted.stack import processes
 
 LEASE, MAX_CRASHES = 1.5, 2  # as exercise.toml sets them
-HELD = 6.0  # s that the store keeps a frozen worker's answer
+TAKEN_OVER = 10.0  # s in which another worker has to take over from a frozen one, whose lease is over after 1.5
+ANSWERED = 5.0  # s in which the first one, awake, has to have its answer
 MOST = 12.0  # s in which the first worker could write: the second one's client gives up after 30 s
 WRITES = ("begin", "part", "complete")
 
@@ -134,7 +135,7 @@ def frozen(stage: Stage) -> Frozen:
             return 0.0
         if scene.first is None:
             scene.first = call
-            return HELD
+            return math.inf
         if stopped and scene.second is None:
             scene.second = call
             return math.inf
@@ -157,20 +158,22 @@ def frozen(stage: Stage) -> Frozen:
 
 
 def _freeze(stage: Stage, scene: Frozen, stopped: list[psutil.Process]) -> None:
-    if not stage.until(lambda: scene.first is not None and bool(scene.first.held), SOON):
+    if not stage.until(lambda: scene.first is not None and bool(scene.first.held), SOON) or not (first := scene.first):
         raise Unknown("a report was to be written to the object store, and was not")
     process = worker(stage, str(stage.value("SELECT worker FROM jobs WHERE id = %s", scene.job.job) or ""))
     processes.freeze([process])
     stopped.append(process)
     scene.marks.append(Moment(time.time(), f"worker {process.pid} is frozen, in the middle of a report"))
-    if not stage.until(lambda: scene.second is not None or first_over(scene), HELD):
+    if not stage.until(lambda: scene.second is not None or first_over(scene), TAKEN_OVER):
         raise Unknown("no other worker took the report over")
     if first_over(scene):
         raise Unknown("the store was to hold the frozen worker's answer until another had taken over")
     scene.marks.append(Moment(time.time(), "another worker has taken it over; the frozen one wakes"))
     process.resume()
-    # It has its answer in a moment, and then as long as it likes to do the rest of its work.
-    stage.until(lambda: first_over(scene), HELD)
+    first.released = True
+    if not stage.until(lambda: first_over(scene), ANSWERED):
+        raise Unknown("the worker that was frozen and woken was to have its answer from the store, and had none")
+    # And now as long as it likes to do the rest of its work.
     scene.ended_by_first = stage.until(
         lambda: stage.state(scene.job.job) in OVER, min(2 + 5 * stage.played(works)[1], MOST)
     )

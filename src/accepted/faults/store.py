@@ -32,7 +32,7 @@ class Call:
     """One request. Times are seconds since the epoch. op: begin, part, complete, abort, get, stat, list or delete.
 
     `size`: bytes received of a part, known when it was stored. `held`: since when its answer is kept back. `left`:
-    when its client was seen to be gone, in place of an answer.
+    when its client was seen to be gone, in place of an answer. `released`: it is held back no longer.
     """
 
     at: float
@@ -45,6 +45,7 @@ class Call:
     held: float | None = None
     left: float | None = None
     ended: float | None = None
+    released: bool = False
 
     @property
     def stored(self) -> bool:
@@ -66,7 +67,7 @@ class HeldStore:
     """`with HeldStore() as store:` serves at `store.url` (an OBJECT_STORE_URL) until the block is left.
 
     `rule` is asked for each call, before it is done (its `status` is None) and after. What it returns is for how long
-    the call is held back then; `math.inf`: until its client is gone, or `release`. Of a part it is asked after only.
+    the call is held back then; `math.inf`: until its client is gone or it is released. A part: only after.
     """
 
     url: str
@@ -77,7 +78,6 @@ class HeldStore:
         self._folder = tempfile.TemporaryDirectory(prefix="accepted-store-")
         self._root = Path(self._folder.name)
         self._layout = Layout(self._root)
-        self._let_go = 0  # grows with each release
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="held store", daemon=True)
 
@@ -109,7 +109,8 @@ class HeldStore:
     def release(self) -> None:
         """Nothing is held any more, neither now nor later."""
         self.rule = lambda call: 0.0
-        self._let_go += 1
+        for call in list(self.calls):
+            call.released = True
 
     def held(self) -> list[Call]:
         """The calls that wait for their answer just now."""
@@ -147,11 +148,11 @@ class HeldStore:
         return recorded
 
     async def _hold(self, request: web.Request, call: Call) -> None:
-        seconds, before, began = self.rule(call), self._let_go, time.monotonic()
+        seconds, began = self.rule(call), time.monotonic()
         if seconds <= 0:
             return
         call.held = time.time()
-        while self._let_go == before and (seconds == math.inf or time.monotonic() < began + seconds):
+        while not call.released and (seconds == math.inf or time.monotonic() < began + seconds):
             if request.transport is None or request.transport.is_closing():
                 call.left = time.time()
                 return

@@ -2,11 +2,13 @@
 
     POST   /BUCKET/KEY?uploads=             begin              -> 200 {"key", "upload", "begun"}
     PUT    /BUCKET/KEY?upload=ID&part=N     part, streamed     -> 200 {"etag", "size"}
-    POST   /BUCKET/KEY?upload=ID            complete {"parts": [[n, etag], …]} -> 200 {"key", "size",
-    "modified"} DELETE /BUCKET/KEY?upload=ID            abort              -> 204 GET
-    /BUCKET/KEY[?filename=…]         content, with Range -> 200, 206 GET    /BUCKET/KEY?stat=
-    -> 200 {"key", "size", "modified"} DELETE /BUCKET/KEY                                         -> 204 GET
-    /BUCKET?list=PREFIX, ?uploads=PREFIX                -> 200 {"objects": […]}, {"uploads": […]}
+    POST   /BUCKET/KEY?upload=ID            complete {"parts": [[n, etag], …]} -> 200 {"key", "size", "modified"}
+    DELETE /BUCKET/KEY?upload=ID            abort              -> 204
+    GET    /BUCKET/KEY[?filename=…]         content, with Range -> 200, 206
+    GET    /BUCKET/KEY?stat=                about it           -> 200 {"key", "size", "modified"}
+    DELETE /BUCKET/KEY                                         -> 204
+    GET    /BUCKET?list=PREFIX              its objects        -> 200 {"objects": […]}
+    GET    /BUCKET?uploads=PREFIX           begun, not ended   -> 200 {"uploads": […]}
 
 Errors are {"error": code, "message": text}.
 """
