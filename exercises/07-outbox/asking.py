@@ -93,7 +93,7 @@ def booted(stage: Stage) -> float:
 
 def patience(stage: Stage) -> float:
     """Seconds for what takes a second or two, on this machine at this time: its own start says how slow it is."""
-    return min(60.0, max(45.0, 4 * stage.played(booted)))
+    return min(60.0, max(25.0, 8 * stage.played(booted)))
 
 
 def drained(stage: Stage, asked: Iterable[Asked]) -> bool:
