@@ -124,7 +124,8 @@ def _carry(
     """Payouts that both relays find at once, on a slow line; and what each message that waits then names."""
     asked: list[Asked] = []
     # One that was killed is still reading its libraries, and would leave all to the other.
-    stage.until(lambda: all(talks(stage, relay) for relay in RELAYS), patience(stage))
+    if stage.played(works).idle:  # who never said a word has nothing to say now
+        stage.until(lambda: all(talks(stage, relay) for relay in RELAYS), patience(stage))
     with ExitStack() as done:
         with standing_still(stage, SLOW):
             # Not before: who leads looks at the broker now and then, and would be held up in that, the other one alone.
