@@ -38,6 +38,7 @@ CREATE CONSTRAINT TRIGGER grader_refuses AFTER INSERT ON payouts DEFERRABLE INIT
 """
 RELENT = "DROP FUNCTION grader_refuses CASCADE"
 SLOW = 0.2  # s for each piece on the line between relays and broker: both have time to take up the same row
+CARRIED = 60.0  # s for four messages on that line: who holds its rows too long begins again, more than once
 SETTLED = 7 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
 FIRST = 2.5  # s that the first of them takes
@@ -132,7 +133,7 @@ def _carry(
             done.callback(stage.proxies.slow_down(SLOW, "relay", _service(stage)))
             for number in range(ORDERED):
                 asked.append(scene.add(payout(stage, f"{name}-{number}", account)))
-        peek.wait([one.job for one in asked if one.job], SETTLED, patience(stage))
+        peek.wait([one.job for one in asked if one.job], SETTLED, CARRIED)
     return asked, [waiting.ids(text) for text in peek.texts()]
 
 
