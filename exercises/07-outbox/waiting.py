@@ -30,17 +30,18 @@ class Peek:
     """What waits on the broker while no worker runs.
 
     RabbitMQ counts every look at a message as a delivery, and makes it a dead letter after ten of them: a queue is
-    looked into only when it has become longer.
+    looked into only when another number waits in it than at the last look.
     """
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._known: dict[str, list[str]] = {}
+        self._before = self._waiting()
 
     def texts(self) -> list[str]:
         """Everything that a message says, one by one, whichever queue it waits in."""
         for queue, length in lengths(self._stage).items():
-            if length > len(self._known.get(queue, ())):
+            if length != len(self._known.get(queue, ())):
                 self._known[queue] = _texts(self._stage, queue)
         return [text for found in self._known.values() for text in found]
 
@@ -56,12 +57,17 @@ class Peek:
 
         def quiet() -> bool:
             nonlocal many, since
+            if (now := self._waiting()) != many:
+                many, since = now, time.monotonic()
+            if time.monotonic() - since < settled or many < self._before + len(jobs):
+                return False
             found = [ids(text) for text in self.texts()]
-            if len(found) != many or not all(any(job in named for named in found) for job in jobs):
-                many, since = len(found), time.monotonic()
-            return time.monotonic() - since >= settled
+            return all(any(job in named for named in found) for job in jobs)
 
         self._stage.until(quiet, deadline)
+
+    def _waiting(self) -> int:
+        return sum(lengths(self._stage).values())
 
 
 def _texts(stage: Stage, queue: str) -> list[str]:
