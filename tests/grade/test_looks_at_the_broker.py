@@ -1,0 +1,47 @@
+"""Exercise 7 reads every message on the raw broker, and RabbitMQ counts each look at one as a delivery."""
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import amqp
+
+from accepted.stack import processes
+from app.on_celery import topology
+from app.on_celery.to_rabbitmq import connect
+from tests.grade.beside import modules
+
+ROUNDS, EACH = 3, 5
+APART = 0.25  # s between two messages, as on a slow line
+SETTLED = 4 * APART
+
+
+def test_three_rounds_of_looks_make_no_message_a_dead_letter(rabbitmq_url: str) -> None:
+    addresses = SimpleNamespace(broker=rabbitmq_url)
+    stage: Any = SimpleNamespace(
+        stack=SimpleNamespace(addresses=addresses), backend="celery-rabbitmq", until=processes.until
+    )
+    connection = connect(rabbitmq_url)
+    with modules(7) as exercise, connection, connection.channel() as channel:
+        topology.declare(channel)
+        for number in range(ROUNDS):
+            jobs = [str(uuid4()) for _ in range(EACH)]
+            peek = exercise.waiting.Peek(stage)
+            relay = threading.Thread(target=come_one_by_one, args=(rabbitmq_url, jobs))
+            relay.start()
+            peek.wait(jobs, SETTLED, 20)
+            relay.join()
+
+            named = [exercise.waiting.ids(text) for text in peek.texts()]
+            assert all(any(job in one for one in named) for job in jobs)
+            assert exercise.waiting.lengths(stage) == {"payouts": EACH * (number + 1)}
+
+
+def come_one_by_one(url: str, jobs: list[str]) -> None:
+    connection = connect(url)
+    with connection, connection.channel() as channel:
+        for job in jobs:
+            channel.basic_publish(amqp.Message(job, delivery_mode=2), exchange="", routing_key="payouts")
+            time.sleep(APART)  # that they come apart is the very thing
