@@ -7,10 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import amqp
-
-from accepted.stack import processes
 from app.on_celery import topology
 from app.on_celery.to_rabbitmq import connect
+
+from accepted.stack import processes
 from tests.grade.beside import modules
 
 ROUNDS, EACH = 3, 5
