@@ -64,11 +64,12 @@ def test_its_node_looks_for_code_in_no_plugin_that_nobody_enabled(tmp_path: Path
     """Each folder on Erlang's path costs every module of the boot a failed lookup."""
     scripts = find_rabbitmq()
     assert scripts is not None
+    before = of_run(tether.run_id)  # the node of other tests is of this run as well
     server = RabbitMQ(scripts, tmp_path / "data", tmp_path / "log", tether, "t")
     try:
         server.launch()
         server.ready(90)
-        [node] = [process for process in of_run(tether.run_id) if process.name() == "beam.smp"]
+        [node] = [process for process in of_run(tether.run_id) - before if process.name() == "beam.smp"]
         libraries = {path.name.rpartition("-")[0] for path in Path(node.environ()["ERL_LIBS"]).iterdir()}
     finally:
         server.stop()
