@@ -15,6 +15,7 @@ from accepted.grade.stage import Stage
 from accepted.grade.verdict import Unknown
 
 _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # a traceparent, by W3C: 32 digits that are no job's id
 
 
 def of(stage: Stage) -> messages.Messages:
@@ -83,7 +84,7 @@ def _texts(stage: Stage, queue: str) -> list[str]:
 
 def ids(text: str) -> set[str]:
     """All UUIDs in it, with dashes."""
-    plain = [one.replace("-", "").lower() for one in _ID.findall(text)]
+    plain = [one.replace("-", "").lower() for one in _ID.findall(_TRACE.sub("", text))]
     return {f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in plain}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import amqp
+import pytest
 from app.on_celery import topology
 from app.on_celery.to_rabbitmq import connect
 
@@ -14,6 +15,8 @@ from accepted.stack import processes
 from tests.grade.beside import modules
 
 ROUNDS, EACH = 3, 5
+JOB = "aaefe7fe-1c2d-4f60-9a1b-2c3d4e5f6071"
+TRACE = "00-2eb7ae2988f64b636e74b4688d58b1ac-b7ad6b7169203331-01"  # by chance one that looks like a UUID of version 4
 APART = 0.25  # s between two messages, as on a slow line
 SETTLED = 4 * APART
 
@@ -37,6 +40,17 @@ def test_three_rounds_of_looks_make_no_message_a_dead_letter(rabbitmq_url: str) 
             named = [exercise.waiting.ids(text) for text in peek.texts()]
             assert all(any(job in one for one in named) for job in jobs)
             assert exercise.waiting.lengths(stage) == {"payouts": EACH * (number + 1)}
+
+
+def test_a_trace_id_is_no_job() -> None:
+    with modules(7) as exercise:
+        assert exercise.waiting.ids(f'{{"job_id": "{JOB}", "traceparent": "{TRACE}"}}') == {JOB}
+
+
+@pytest.mark.parametrize("written", [JOB, JOB.replace("-", ""), JOB.upper()])
+def test_a_job_is_known_with_dashes_without_and_in_capitals(written: str) -> None:
+    with modules(7) as exercise:
+        assert exercise.waiting.ids(f"[{written}]") == {JOB}
 
 
 def come_one_by_one(url: str, jobs: list[str]) -> None:
