@@ -15,7 +15,7 @@ from accepted.grade.stage import Stage
 from accepted.grade.verdict import Unknown
 
 _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.I)
-_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # a traceparent, by W3C: 32 digits that are no job's id
+_TRACE = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # traceparent: 32 digits that are no job
 
 
 def of(stage: Stage) -> messages.Messages:
