@@ -10,6 +10,7 @@ import amqp
 import pytest
 from app.on_celery import topology
 from app.on_celery.to_rabbitmq import connect
+from redis import Redis
 
 from accepted.stack import processes
 from tests.grade.beside import modules
@@ -40,6 +41,29 @@ def test_three_rounds_of_looks_make_no_message_a_dead_letter(rabbitmq_url: str) 
             named = [exercise.waiting.ids(text) for text in peek.texts()]
             assert all(any(job in one for one in named) for job in jobs)
             assert exercise.waiting.lengths(stage) == {"payouts": EACH * (number + 1)}
+
+
+def test_a_message_is_lost_though_another_relay_publishes_it_again(redis_url: str) -> None:
+    addresses = SimpleNamespace(broker=redis_url)
+    stage: Any = SimpleNamespace(
+        stack=SimpleNamespace(addresses=addresses), backend="celery-redis", until=processes.until
+    )
+    client = Redis.from_url(redis_url)
+    client.lpush("webhooks", JOB)
+    relay = threading.Thread(target=publish_again, args=(client, 3))
+    relay.start()
+    with modules(7) as exercise:
+        while relay.is_alive():
+            exercise.waiting.forget(stage, "webhooks")
+        exercise.waiting.forget(stage, "webhooks")
+        assert exercise.waiting.lengths(stage) == {}
+
+
+def publish_again(client: Redis, times: int) -> None:
+    for _ in range(times):
+        while client.llen("webhooks"):
+            pass
+        client.lpush("webhooks", JOB)
 
 
 def test_a_trace_id_is_no_job() -> None:
