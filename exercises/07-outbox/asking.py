@@ -31,10 +31,12 @@ class Asked:
 
 @dataclass
 class Scene:
-    """What was asked for, and what the grader did when."""
+    """What was asked for, and what the grader did when. `due`: by when, by the monotonic clock, all of it has to be
+    over, whichever check asks for it; None: each check has patience of its own."""
 
     asked: list[Asked] = field(default_factory=list)
     marks: list[Moment] = field(default_factory=list)
+    due: float | None = None
 
     def mark(self, what: str) -> None:
         self.marks.append(Moment(time.time(), what))
@@ -96,9 +98,13 @@ def patience(stage: Stage) -> float:
     return min(60.0, max(25.0, 8 * stage.played(booted)))
 
 
-def drained(stage: Stage, asked: Iterable[Asked]) -> bool:
-    """Waits for one after the other to be over. False where patience ends with one that isn't."""
-    return all(stage.until(_over(stage, one), patience(stage)) for one in asked if one.job)
+def drained(stage: Stage, asked: Iterable[Asked], due: float | None = None) -> bool:
+    """Waits for one after the other to be over. False where patience ends with one that isn't, or it is `due`."""
+
+    def left() -> float:
+        return patience(stage) if due is None else due - time.monotonic()
+
+    return all(stage.until(_over(stage, one), left()) for one in asked if one.job)
 
 
 def _over(stage: Stage, one: Asked) -> Callable[[], bool]:

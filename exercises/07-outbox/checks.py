@@ -138,7 +138,7 @@ def check_wiped_broker(stage: Stage) -> str:
     scene, after = stage.played(waits), stage.played(outage)
     stimulus = f"{len(scene.beside)} payouts were published, none begun; then the broker lost everything"
     rule = "The broker is not the truth: what it has lost is published again from the outbox, and nobody has to call."
-    both = Scene(scene.asked, [*scene.marks, *after.marks])
+    both = Scene(scene.asked, [*scene.marks, *after.marks], after.due)
     delivered(stage, both, scene.beside, stimulus, rule)
     return f"{len(scene.beside)} messages lost with the broker: all charged, once each"
 

@@ -29,7 +29,7 @@ def finished(stage: Stage, scene: Scene, asked: Sequence[Asked], stimulus: str, 
     if refused := [one for one in asked if not one.job]:
         difference = f"expected {refused[0].key} to have a job, found none; its request: {refused[0].answer}"
         raise report(stage, scene, stimulus, rule, difference, about=refused, logs=("web",))
-    drained(stage, asked)
+    drained(stage, asked, scene.due)
     wrong = [(one, state) for one in asked if (state := stage.state(one.job)) != "succeeded"]
     if wrong:
         one, state = wrong[0]

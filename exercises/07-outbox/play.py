@@ -1,6 +1,7 @@
 """What is done to the tree in exercise 7. Each scene is played once, however many checks judge it, and comes after the
 one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Protocol
@@ -201,6 +202,9 @@ def outage(stage: Stage) -> Outage:
     first = f"{TENANT}:payout:order-0-{stage.seed}:1"
     stage.play({"match": {"op": "charge", "key": first}, "calls": [1], "do": {"delay": FIRST}})
     stage.stack.runner.start("worker-io")
+    scene.due = time.monotonic() + patience(stage)
+    if not all(one.accepted for one in scene.asked):
+        return scene  # and nothing that comes after it is judged
     # While it is under way, somebody else gets something to do: else it says nothing that the others came later.
     if stage.until(lambda: any(is_of(first, call) for call in stage.ledger(op="charge")["calls"]), patience(stage)):
         email(stage, 42)
