@@ -3,8 +3,9 @@
 import math
 
 from asking import Asked, Scene, booted, drained, email, is_of
+from away import AWAY, FIRST, lose_another, outage
 from finding import all_seen, delivered, finished, once, report
-from play import AWAY, FIRST, GHOST, carried_again, carried_thrice, killed_relays, lose_another, outage, waits, works
+from play import GHOST, carried_again, carried_thrice, killed_relays, waits, works
 from points import RELAY, RELAYS
 from scenes import Waiting
 

@@ -1,14 +1,11 @@
 """What is done to the tree in exercise 7. Each scene is played once, however many checks judge it, and comes after the
-one before: a sunny day, relays killed; then, with no worker running, what waits, and the broker away."""
+one before: a sunny day, relays killed; then, with no worker running, what waits. The broker's death is in away.py."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Protocol
 
 import psycopg
 import waiting
-from asking import Asked, Scene, booted, change, drained, email, is_of, patience, payout
+from asking import Asked, Scene, booted, change, drained, email, patience, payout
 from points import (
     AT_RANDOM,
     IDLE,
@@ -22,13 +19,12 @@ from points import (
     standing_still,
     targets,
 )
-from scenes import Kills, Outage, Waiting, Works
+from scenes import Kills, Waiting, Works
 
 from accepted.grade.departed import departed
-from accepted.grade.stage import PATIENCE, TENANT, Stage
+from accepted.grade.stage import PATIENCE, Stage
 from accepted.grade.talking import talks
 from accepted.grade.verdict import Unknown
-from accepted.stack.errors import Problem
 
 GHOST = "ghost"  # what references begin with whose transaction is refused as it commits
 REFUSE = """
@@ -42,17 +38,6 @@ SLOW = 0.2  # s for each piece on the line between relays and broker: both have 
 CARRIED = 60.0  # s for four messages on that line: who holds its rows too long begins again, more than once
 SETTLED = 7 * SLOW  # s without one more message: while one relay's are there, the other's may still be on the line
 ORDERED = 4  # payouts to one account, the first of which takes longest
-FIRST = 2.5  # s that the first of them takes
-AWAY = 5.0  # s in which a user is answered while the broker is away
-TRIED = 1.5  # s for which it stays away then: relays come to what was accepted, and find no one to take it
-
-
-class Breakable(Protocol):
-    """The broker's server."""
-
-    def freeze(self) -> None: ...
-    def kill(self) -> None: ...
-    def wipe(self) -> None: ...
 
 
 def works(stage: Stage) -> Works:
@@ -101,7 +86,7 @@ def waits(stage: Stage) -> Waiting:
     is waited for last."""
     stage.played(killed_relays)
     scene = Waiting()
-    _stop_workers(stage)
+    stop_workers(stage)
     scene.mark("worker-io is stopped: from now on messages wait")
     _lose_one(stage, scene)
     with psycopg.connect(stage.stack.addresses.database, autocommit=True, connect_timeout=5) as connection:
@@ -154,7 +139,7 @@ def _once_more(stage: Stage, name: str) -> Waiting:
     return scene
 
 
-def _stop_workers(stage: Stage) -> None:
+def stop_workers(stage: Stage) -> None:
     """Once they have nothing to do."""
     stage.until(lambda: not waiting.lengths(stage), patience(stage))
     runner = stage.stack.runner
@@ -164,12 +149,12 @@ def _stop_workers(stage: Stage) -> None:
 def _lose_one(stage: Stage, scene: Waiting) -> None:
     """The one message of its queue: as if a worker had taken it and died before it could claim."""
     one = scene.lost = scene.add(change(stage, 0))
-    scene.lost_of = _take_away(stage, one)
+    scene.lost_of = take_away(stage, one)
     if scene.lost_of:
         scene.mark(f"the message of {one.key} is gone from {scene.lost_of}")
 
 
-def _take_away(stage: Stage, one: Asked) -> str:
+def take_away(stage: Stage, one: Asked) -> str:
     """The queue that has lost its message; empty where none came."""
     peek = waiting.Peek(stage)
     if not one.job or not stage.until(lambda: peek.queue_of(one.job) is not None, patience(stage)):
@@ -177,74 +162,6 @@ def _take_away(stage: Stage, one: Asked) -> str:
     queue = peek.queue_of(one.job) or ""
     waiting.forget(stage, queue)
     return queue
-
-
-def outage(stage: Stage) -> Outage:
-    """The broker hangs, and a web process is killed once its request is committed; the broker dies; requests come; it
-    comes back with nothing on it; the workers start."""
-    stage.played(waits)
-    scene, broker = Outage(), _broker(stage)
-    try:
-        broker.freeze()
-    except Problem as problem:  # a server that is not ours
-        raise Unknown(f"the broker was to hang: {problem}") from problem
-    scene.mark("the broker is frozen: it takes connections, and answers nothing")
-    _catch(stage, scene)
-    broker.kill()
-    scene.mark("the broker is killed")
-    stage.until(lambda: stage.ask("GET", "/session", seconds=2).status == 200, patience(stage) * 2)
-    scene.add(payout(stage, "away", 3, seconds=AWAY))
-    scene.add(email(stage, 40, seconds=AWAY))
-    scene.add(email(stage, 41, seconds=AWAY))
-    let_pass(TRIED)
-    broker.wipe()
-    scene.mark("the broker is back, with nothing on it; worker-io starts")
-    first = f"{TENANT}:payout:order-0-{stage.seed}:1"
-    stage.play({"match": {"op": "charge", "key": first}, "calls": [1], "do": {"delay": FIRST}})
-    stage.stack.runner.start("worker-io")
-    scene.due = time.monotonic() + patience(stage)
-    if not all(one.accepted for one in scene.asked):
-        return scene  # and nothing that comes after it is judged
-    # While it is under way, somebody else gets something to do: else it says nothing that the others came later.
-    if stage.until(lambda: any(is_of(first, call) for call in stage.ledger(op="charge")["calls"]), patience(stage)):
-        email(stage, 42)
-    return scene
-
-
-def _catch(stage: Stage, scene: Outage) -> None:
-    """SIGKILL to web as soon as the row of the request at hand is committed."""
-    reference = f"caught-{stage.seed}"
-    committed = "SELECT count(*) FROM payouts WHERE reference = %s"
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(payout, stage, "caught", 1, 8.0)
-        there = stage.until(lambda: bool(stage.value(committed, reference)), 5)
-        scene.hung = not asked.done()
-        pids = stage.stack.runner.kill("web")
-        scene.mark(f"SIGKILL to web ({', '.join(map(str, sorted(pids)))})" + (": the payout is committed" * there))
-        one = asked.result()
-    if there:
-        job = stage.value("SELECT id::text FROM jobs WHERE natural_key = %s", one.key)
-        scene.caught = Asked(one.kind, one.key, one.answer, str(job or ""))
-        scene.marks.append(one.answer.moment())
-
-
-def lose_another(stage: Stage) -> tuple[Asked, Scene]:
-    """Again a queue's one message is lost, and this time the workers start."""
-    stage.played(outage)
-    scene = Scene()
-    _stop_workers(stage)
-    one = scene.add(change(stage, 1))
-    queue = _take_away(stage, one)
-    if not queue:
-        raise Unknown(f"no message of {one.key} was seen on the broker, with no worker running")
-    scene.mark(f"the message of {one.key} is gone from {queue}; worker-io starts")
-    stage.stack.runner.start("worker-io")
-    return one, scene
-
-
-def _broker(stage: Stage) -> Breakable:
-    found: Breakable = stage.stack.rabbitmq or stage.stack.redis
-    return found
 
 
 def _service(stage: Stage) -> str:
