@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, Self
 
@@ -88,15 +87,17 @@ def cases(exercise: Exercise, backend: str, sunny: bool = False) -> Iterator[Cas
 
 
 def in_turns(cases: Sequence[Case]) -> list[Case]:
-    """A case of each exercise and backend in turn, so that those side by side are not of a kind.
+    """Each exercise's and backend's cases spread from the first to the last, so that those side by side are not of a
+    kind.
 
     They then wait and compute at different times. Three of exercise 4 have their bursts at once, and find the machine
-    too busy to judge by; three of exercise 7 wait for two minutes together.
+    too busy to judge by; three of exercise 7 wait for a minute together.
     """
     kinds: dict[tuple[int, str], list[Case]] = {}
     for case in cases:
         kinds.setdefault((case.exercise.toml.number, case.backend), []).append(case)
-    return [case for turn in zip_longest(*kinds.values()) for case in turn if case]
+    spread = [(place / len(kind), case) for kind in kinds.values() for place, case in enumerate(kind)]
+    return [case for _, case in sorted(spread, key=lambda each: each[0])]
 
 
 def digest(case: Case, tree: Path) -> str:
