@@ -160,7 +160,7 @@ def take_away(stage: Stage, one: Asked) -> str:
     if not one.job or not stage.until(lambda: peek.queue_of(one.job) is not None, patience(stage)):
         return ""
     queue = peek.queue_of(one.job) or ""
-    waiting.forget(stage, queue)
+    peek.forget(queue)
     return queue
 
 

@@ -53,6 +53,21 @@ class Peek:
         found = (queue for queue, said in self._known.items() if any(job in ids(text) for text in said))
         return next(found, None)
 
+    def forget(self, queue: str) -> None:
+        """All that was seen in this queue is lost, and what two relays still publish as it goes; nothing else.
+
+        A message that was looked at is back in RabbitMQ's queue a moment later: a purge before that leaves it alone.
+        """
+        lost = 0
+
+        def empty() -> bool:
+            nonlocal lost
+            lost += _purged(self._stage, queue)
+            return lost >= len(self._known.get(queue, ())) and not lengths(self._stage).get(queue)
+
+        if not self._stage.until(empty, LOST):
+            raise Unknown(f"the messages in {queue} were to be lost, and {lost} were")
+
     def wait(self, jobs: Sequence[str], settled: float, deadline: float) -> None:
         """Until each of these has a message and none has come for `settled` seconds; `deadline` seconds at most."""
         many, since = 0, time.monotonic()
@@ -89,21 +104,18 @@ def ids(text: str) -> set[str]:
     return {f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in plain}
 
 
-def forget(stage: Stage, queue: str) -> None:
-    """All that waits in this queue is lost, and what two relays still publish as it goes; nothing else."""
-    if not stage.until(lambda: _emptied(stage, queue), LOST):
-        raise Unknown(f"the messages in {queue} were to be lost, and are there")
-
-
-def _emptied(stage: Stage, queue: str) -> bool:
+def _purged(stage: Stage, queue: str) -> int:
+    """How many messages have gone."""
     where = stage.stack.addresses.broker
     if where.startswith("amqp"):
         with _connected(of(stage)) as connection:
-            connection.channel().queue_purge(queue)
-    else:
-        key = messages.PREFIX + queue if stage.backend == "rq" else queue
-        redis.Redis.from_url(where, socket_timeout=5).delete(key)
-    return not lengths(stage).get(queue)
+            return int(connection.channel().queue_purge(queue))
+    key = messages.PREFIX + queue if stage.backend == "rq" else queue
+    client = redis.Redis.from_url(where, socket_timeout=5)
+    with client.pipeline() as pipe:
+        pipe.llen(key)
+        pipe.delete(key)
+        return int(pipe.execute()[0])
 
 
 def _hash(id_: bytes, fields: dict[bytes, bytes]) -> str:

@@ -20,13 +20,11 @@ JOB = "aaefe7fe-1c2d-4f60-9a1b-2c3d4e5f6071"
 TRACE = "00-2eb7ae2988f64b636e74b4688d58b1ac-b7ad6b7169203331-01"  # by chance one that looks like a UUID of version 4
 APART = 0.25  # s between two messages, as on a slow line
 SETTLED = 4 * APART
+BACK = 0.7  # s until a message that was looked at is back
 
 
 def test_three_rounds_of_looks_make_no_message_a_dead_letter(rabbitmq_url: str) -> None:
-    addresses = SimpleNamespace(broker=rabbitmq_url)
-    stage: Any = SimpleNamespace(
-        stack=SimpleNamespace(addresses=addresses), backend="celery-rabbitmq", until=processes.until
-    )
+    stage = stage_at(rabbitmq_url, "celery-rabbitmq")
     connection = connect(rabbitmq_url)
     with modules(7) as exercise, connection, connection.channel() as channel:
         topology.declare(channel)
@@ -44,26 +42,39 @@ def test_three_rounds_of_looks_make_no_message_a_dead_letter(rabbitmq_url: str) 
 
 
 def test_a_message_is_lost_though_another_relay_publishes_it_again(redis_url: str) -> None:
-    addresses = SimpleNamespace(broker=redis_url)
-    stage: Any = SimpleNamespace(
-        stack=SimpleNamespace(addresses=addresses), backend="celery-redis", until=processes.until
-    )
     client = Redis.from_url(redis_url)
     client.lpush("webhooks", JOB)
-    relay = threading.Thread(target=publish_again, args=(client, 3))
-    relay.start()
     with modules(7) as exercise:
-        while relay.is_alive():
-            exercise.waiting.forget(stage, "webhooks")
-        exercise.waiting.forget(stage, "webhooks")
-        assert exercise.waiting.lengths(stage) == {}
+        peek = exercise.waiting.Peek(stage_at(redis_url, "celery-redis"))
+        assert peek.queue_of(JOB) == "webhooks"
+        relay = threading.Thread(target=publish_as_it_goes, args=(client,))
+        relay.start()
+        peek.forget("webhooks")
+        relay.join()
 
 
-def publish_again(client: Redis, times: int) -> None:
-    for _ in range(times):
-        while client.llen("webhooks"):
-            pass
-        client.lpush("webhooks", JOB)
+def test_a_message_is_lost_though_it_is_only_on_its_way_back_from_a_look(rabbitmq_url: str) -> None:
+    connection = connect(rabbitmq_url)
+    with modules(7) as exercise, connection, connection.channel() as channel:
+        topology.declare(channel)
+        channel.basic_publish(amqp.Message(JOB, delivery_mode=2), exchange="", routing_key="webhooks")
+        stage = stage_at(rabbitmq_url, "celery-rabbitmq")
+        peek = exercise.waiting.Peek(stage)
+        assert processes.until(lambda: peek.queue_of(JOB) == "webhooks", 5)
+
+        looks = connection.channel()
+        assert processes.until(lambda: looks.basic_get("webhooks", no_ack=False) is not None, 5)
+        back = threading.Timer(BACK, looks.close)
+        back.start()
+        peek.forget("webhooks")
+        back.join()
+        assert not processes.until(lambda: bool(exercise.waiting.lengths(stage)), BACK), "it came back"
+
+
+def publish_as_it_goes(client: Redis) -> None:
+    while client.llen("webhooks"):
+        pass
+    client.lpush("webhooks", JOB)
 
 
 def test_a_trace_id_is_no_job() -> None:
@@ -75,6 +86,11 @@ def test_a_trace_id_is_no_job() -> None:
 def test_a_job_is_known_with_dashes_without_and_in_capitals(written: str) -> None:
     with modules(7) as exercise:
         assert exercise.waiting.ids(f"[{written}]") == {JOB}
+
+
+def stage_at(broker: str, backend: str) -> Any:
+    addresses = SimpleNamespace(broker=broker)
+    return SimpleNamespace(stack=SimpleNamespace(addresses=addresses), backend=backend, until=processes.until)
 
 
 def come_one_by_one(url: str, jobs: list[str]) -> None:
