@@ -1,5 +1,7 @@
 """A broker that loses everything under way, and Celery's own tools while the system works."""
 
+import threading
+
 import pytest
 
 
@@ -19,6 +21,23 @@ def test_a_wiped_broker_costs_time_and_nothing_else(spine, house, worker, acting
     wipe()
     until(lambda: spine.one("SELECT count(*) FROM jobs WHERE state = 'succeeded'") == len(jobs), 60)
     assert one.process.poll() is None, "the worker lived through it"
+
+
+def test_a_mark_that_another_relay_looks_at_over_a_slow_line_is_no_wiped_broker(rabbitmq_url):
+    from app.on_celery.to_rabbitmq import RabbitMQ, connect
+    from app.on_celery.topology import MARK
+
+    line = RabbitMQ(rabbitmq_url)
+    line.mark_epoch("e1")
+    other = connect(rabbitmq_url)
+    looks = other.channel()
+    assert looks.basic_get(MARK, no_ack=False) is not None
+    back = threading.Timer(0.4, looks.close)
+    back.start()
+    assert line.epoch() == "e1"
+    back.join()
+    other.close()
+    line.close()
 
 
 def test_celery_inspect_shows_what_is_being_done_by_ids_alone(spine, house, worker, acting, until, request, server):
