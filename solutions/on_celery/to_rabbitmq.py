@@ -19,7 +19,7 @@ from .topology import MARK, QUEUES
 
 # Seconds. Who calls holds a transaction open (its idle limit is PARTNER_TIMEOUT + 2), or answers a request.
 CONNECT, ANSWER = 2, 2
-TAKEN = (0.01, 0.05, 0.2, 0.5)  # pauses before the mark is looked for again
+LOOKS = (0, 0.01, 0.05, 0.2, 0.5)  # pauses before each look at the mark, while somebody else has it
 
 T = TypeVar("T")
 
@@ -88,12 +88,12 @@ class RabbitMQ:
         Somebody else may be looking at it at this very moment: that takes them a millisecond, and as long as their line
         to the broker when that is slow. Whoever takes that for a broker that was wiped publishes all of it again.
         """
-        for pause in (*TAKEN, None):
-            found = self._ask(_look_at_mark, cast("str | _Mark", _Mark.MISSING))
-            if found is not _Mark.TAKEN or pause is None:
-                break
+        for pause in LOOKS:
             time.sleep(pause)
-        return None if isinstance(found, _Mark) else found
+            found = self._ask(_look_at_mark, cast("str | _Mark", _Mark.MISSING))
+            if found is not _Mark.TAKEN:
+                return None if found is _Mark.MISSING else found
+        return None
 
     def mark_epoch(self, epoch: str) -> None:
         with self._lock, self._reached():
